@@ -1,0 +1,2 @@
+base_sources := $(wildcard base/*.c)
+$(call archive,base,$(base_sources))

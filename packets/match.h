@@ -1,0 +1,70 @@
+/*
+ * Expected against received. A pattern is a list of expected layers, each with
+ * named fields that have a matcher; everything not named is not looked at.
+ *
+ * The layers of a pattern must be found in the packet in this order; layers
+ * between them are allowed unless the pattern is `strict`. A pattern that
+ * starts at any layer is found wherever it starts, so {echo_reply{id=1}}
+ * matches frame / ip6 / echo_reply. Layers inside the packet that an ICMPv6
+ * error quotes are not searched (that is the field `invoking`, bytes).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "packets/packet.h"
+
+enum matcher_kind {
+	MATCH_EQUAL,
+	MATCH_NOT_EQUAL,
+	MATCH_RANGE,   /* low.uint <= x <= high.uint */
+	MATCH_MASK,    /* (x & mask) == low.uint */
+	MATCH_ONE_OF,  /* any of `many` */
+	MATCH_PREFIX,  /* address in low/prefix_bits; bytes that begin with low */
+	MATCH_PRESENT, /* any value */
+	MATCH_ABSENT,  /* no such layer: for a whole layer or option only */
+};
+
+struct pattern;
+struct pattern_layer;
+
+struct pattern *pattern_new(bool strict);
+void pattern_free(struct pattern *pattern);
+int pattern_append(struct pattern *pattern, const struct layer_type *type,
+		   struct pattern_layer **ret_layer, struct err *err);
+/* An option that must be among the options of `layer`, anywhere; `absent` turns it round. */
+int pattern_layer_option(struct pattern_layer *layer, const struct layer_type *type, bool absent,
+			 struct pattern_layer **ret_option, struct err *err);
+/* Values are copied; what a kind does not use is NULL or 0. */
+int pattern_layer_field(struct pattern_layer *layer, const char *field, enum matcher_kind kind,
+			const struct value *low, const struct value *high, const struct value *many,
+			unsigned many_count, unsigned prefix_bits, struct err *err);
+/* A pattern from a packet: every field that was set in it must be equal. */
+int pattern_from_packet(const struct packet *packet, struct pattern **ret_pattern, struct err *err);
+
+struct mismatch {
+	char *layer; /* "ip6" */
+	char *field; /* "hop_limit", or "" when the layer itself is missing */
+	char *want;  /* as text */
+	char *got;   /* as text, or "absent" */
+};
+
+struct match_result {
+	bool matched;
+	unsigned layers_found;	/* how far the match went: orders near misses */
+	unsigned mismatch_count; /* 0 when matched */
+	struct mismatch *mismatches;
+	json_t *fields; /* every compared field: [{"layer","field","want","got","ok"}] */
+};
+
+/* Compare; the caller releases *ret_result. */
+void pattern_match(const struct pattern *pattern, const struct packet *packet,
+		   struct match_result *ret_result);
+void match_result_release(struct match_result *result);
+/* "echo_reply{identifier=1}": for step records. On the heap. */
+char *pattern_to_string(const struct pattern *pattern);
+/* [{"layer","fields":[{"name","want"}]}] */
+json_t *pattern_to_json(const struct pattern *pattern);

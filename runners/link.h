@@ -1,0 +1,36 @@
+/*
+ * One Ethernet link between tester and NUT. Driver "udp": one frame a datagram
+ * on loopback, as QEMU's dgram/udp network backend does; unprivileged.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct link;
+struct loop;
+
+/* `time_ns` is loop time. The frame is valid during the call only. */
+typedef void (*link_frame_cb)(struct link *link, const uint8_t *frame, size_t size, int64_t time_ns,
+			      void *user);
+
+struct link_counters {
+	uint64_t sent;
+	uint64_t received;
+	uint64_t dropped; /* by the host's socket buffer (SO_RXQ_OVFL): the capture is then not complete */
+};
+
+/* Two ports of 127.0.0.1 are chosen by the host kernel and kept: ours and the NUT's. */
+int link_open_udp(struct loop *loop, const char *name, link_frame_cb cb, void *user,
+		  struct link **ret_link, struct err *err);
+void link_close(struct link *link);
+const char *link_get_name(const struct link *link);
+uint16_t link_get_tester_port(const struct link *link);
+uint16_t link_get_nut_port(const struct link *link);
+/* Send one frame now; *ret_time_ns is when. */
+int link_send(struct link *link, const void *frame, size_t size, int64_t *ret_time_ns,
+	      struct err *err);
+void link_get_counters(const struct link *link, struct link_counters *ret_counters);
+/* Throw away what is waiting in the socket (after a snapshot was loaded); returns how many frames. */
+unsigned link_drain(struct link *link);
