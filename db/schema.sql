@@ -97,7 +97,8 @@ CREATE TABLE cycle (
   note          TEXT,                          -- why it stands where it stands
   created_us    INTEGER NOT NULL,
   changed_us    INTEGER NOT NULL,
-  finished_us   INTEGER
+  finished_us   INTEGER,
+  not_before_us INTEGER NOT NULL DEFAULT 0     -- pause before the next attempt
 );
 CREATE INDEX cycle_by_state ON cycle (state);
 
@@ -127,7 +128,8 @@ CREATE TABLE job (
   done          INTEGER,                       -- of `total`, e.g. objects or tests
   total         INTEGER,
   text          TEXT,                          -- last progress text, or why it failed
-  log_tail      TEXT                           -- last lines of the child's log when it did not end well
+  log_tail      TEXT,                          -- last lines of the child's log when it did not end well
+  process_key   TEXT                           -- boot id and start time: tells `pid` from a later process of that number
 );
 CREATE INDEX job_by_state ON job (state);
 CREATE INDEX job_by_cycle ON job (cycle_id);
