@@ -1,4 +1,5 @@
-db_sources := db/db.c db/migrate.c
+db_sources := db/db.c db/migrate.c db/artifact.c db/compare.c db/store_source.c db/store_release.c \
+	db/store_kernel.c db/store_cycle.c db/store_job.c db/store_run.c db/store_diff.c db/store_lab.c
 $(call archive,db,$(db_sources))
 
 # The schema as one C string literal.
