@@ -118,7 +118,8 @@ struct cycle_row {
 	int64_t attempts;
 	int64_t not_before_us;
 	int64_t created_us;
-	bool known_good; /* of its kernel */
+	int64_t changed_us; /* when it came into its state */
+	bool known_good;    /* of its kernel */
 };
 void cycle_row_release(struct cycle_row *row);
 

@@ -43,7 +43,7 @@ int cycle_load(struct db *db, int64_t cycle_id, struct cycle_row *ret_row, struc
 
 	rc = db_query(db, &stmt, err,
 		      "SELECT c.kernel_id, c.state, c.reason, c.sets_json, c.note, c.attempts,"
-		      " c.not_before_us, c.created_us, k.known_good"
+		      " c.not_before_us, c.created_us, c.changed_us, k.known_good"
 		      " FROM cycle c JOIN kernel k USING (kernel_id) WHERE c.cycle_id = ?",
 		      DB_INT(cycle_id));
 	if (rc >= 0)
@@ -62,7 +62,8 @@ int cycle_load(struct db *db, int64_t cycle_id, struct cycle_row *ret_row, struc
 		.attempts = stmt_int(stmt, 5),
 		.not_before_us = stmt_int(stmt, 6),
 		.created_us = stmt_int(stmt, 7),
-		.known_good = stmt_int(stmt, 8) != 0,
+		.changed_us = stmt_int(stmt, 8),
+		.known_good = stmt_int(stmt, 9) != 0,
 	};
 	return 0;
 }
