@@ -316,6 +316,11 @@ bool stmt_is_null(struct stmt *stmt, int column)
 	return sqlite3_column_type(stmt->handle, column) == SQLITE_NULL;
 }
 
+bool stmt_is_int(struct stmt *stmt, int column)
+{
+	return sqlite3_column_type(stmt->handle, column) == SQLITE_INTEGER;
+}
+
 int stmt_column_count(struct stmt *stmt)
 {
 	return sqlite3_column_count(stmt->handle);
@@ -345,8 +350,10 @@ int db_begin(struct db *db, struct err *err)
 	int rc;
 
 	if (db->depth == 0) {
+		bool readonly = sqlite3_db_readonly(db->handle, "main") == 1;
+
 		/* IMMEDIATE: a lock that cannot be had is reported here, not in the middle. */
-		rc = db_run_script(db, "BEGIN IMMEDIATE", err);
+		rc = db_run_script(db, readonly ? "BEGIN" : "BEGIN IMMEDIATE", err);
 		if (rc < 0)
 			return rc;
 		db->failed = false;

@@ -95,6 +95,7 @@ int64_t stmt_int(struct stmt *stmt, int column);      /* 0 when NULL */
 const char *stmt_text(struct stmt *stmt, int column); /* NULL when NULL */
 const void *stmt_blob(struct stmt *stmt, int column, size_t *ret_size);
 bool stmt_is_null(struct stmt *stmt, int column);
+bool stmt_is_int(struct stmt *stmt, int column);
 int stmt_column_count(struct stmt *stmt);
 const char *stmt_column_name(struct stmt *stmt, int column);
 void stmt_free(struct stmt *stmt);
@@ -108,6 +109,8 @@ void stmt_free_p(struct stmt **stmt);
  * outermost end writes. db_end(db, rc, err) commits if rc >= 0, else rolls
  * everything back (an outer commit then fails too, so half a change is never
  * kept), and returns rc or the code of a failing commit.
+ *
+ * On a read-only connection the pair makes several queries see one state.
  */
 int db_begin(struct db *db, struct err *err);
 int db_end(struct db *db, int rc, struct err *err);

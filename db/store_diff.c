@@ -12,15 +12,11 @@
 #include "base/time.h"
 #include "db/compare.h"
 #include "db/db.h"
+#include "db/diff_int.h"
 
 /* --- reading what is compared ---------------------------------------------- */
 
-struct verdict_list {
-	struct compare_verdict *items; /* strings are ours */
-	size_t count;
-};
-
-static void verdict_list_release(struct verdict_list *list)
+void verdict_list_release(struct verdict_list *list)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		free((char *)(uintptr_t)list->items[i].test_id);
@@ -31,7 +27,7 @@ static void verdict_list_release(struct verdict_list *list)
 	*list = (struct verdict_list){ 0 };
 }
 
-static int load_verdicts(struct db *db, int64_t run_id, struct verdict_list *list, struct err *err)
+int verdict_list_load(struct db *db, int64_t run_id, struct verdict_list *list, struct err *err)
 {
 	auto_stmt struct stmt *stmt = NULL;
 	int rc;
@@ -108,10 +104,8 @@ static int load_candidates(struct db *db, const char *set_name, struct candidate
 
 /* --- writing --------------------------------------------------------------- */
 
-/* Walk back through the series while the test fails; 0 if it does not fail in this release. */
-static int find_failing_since(struct db *db, const struct run_row *run,
-			      const struct release_row *release, const char *test_id,
-			      int64_t *ret_release_id, struct err *err)
+int diff_find_failing_since(struct db *db, const struct series_place *place, const char *test_id,
+			    int64_t *ret_release_id, struct err *err)
 {
 	auto_stmt struct stmt *stmt = NULL;
 	int64_t since = 0;
@@ -124,8 +118,8 @@ static int find_failing_since(struct db *db, const struct run_row *run,
 		" JOIN verdict v ON v.run_id = n.run_id AND v.final AND v.test_id = ?"
 		" WHERE r.series = ? AND r.sort_key <= ? AND v.verdict <> 'ERROR'"
 		" ORDER BY r.sort_key DESC, n.run_id DESC",
-		DB_TEXT(run->set_name), DB_TEXT(test_id), DB_TEXT(release->series),
-		DB_TEXT(release->sort_key));
+		DB_TEXT(place->set_name), DB_TEXT(test_id), DB_TEXT(place->series),
+		DB_TEXT(place->sort_key));
 	while (rc >= 0 && (rc = stmt_step(stmt, err)) > 0) {
 		if (strcmp(stmt_text(stmt, 1), "FAIL") != 0)
 			break;
@@ -141,6 +135,7 @@ static int put_entries(struct db *db, int64_t diff_id, const struct run_row *run
 		       const struct release_row *release, const struct compare_entry *entries,
 		       size_t count, struct err *err)
 {
+	const struct series_place place = { run->set_name, release->series, release->sort_key };
 	int rc = 0;
 
 	for (size_t i = 0; i < count && rc >= 0; i++) {
@@ -149,7 +144,7 @@ static int put_entries(struct db *db, int64_t diff_id, const struct run_row *run
 		if (entries[i].change == COMPARE_UNCHANGED)
 			continue;
 		if (entries[i].change == COMPARE_STILL_FAILING)
-			rc = find_failing_since(db, run, release, entries[i].test_id, &since, err);
+			rc = diff_find_failing_since(db, &place, entries[i].test_id, &since, err);
 		if (rc >= 0)
 			rc = db_run(
 				db, err,
@@ -173,9 +168,9 @@ static int put_diff(struct db *db, const struct run_row *run, const struct relea
 	int64_t diff_id;
 	int rc;
 
-	rc = load_verdicts(db, old_run_id, &then, err);
+	rc = verdict_list_load(db, old_run_id, &then, err);
 	if (rc >= 0)
-		rc = load_verdicts(db, run->run_id, &now, err);
+		rc = verdict_list_load(db, run->run_id, &now, err);
 	if (rc >= 0)
 		rc = db_run(db, err, "DELETE FROM diff WHERE old_run_id = ? AND new_run_id = ?",
 			    DB_INT(old_run_id), DB_INT(run->run_id));
