@@ -10,11 +10,11 @@
 #include <stddef.h>
 
 struct buf {
-	char *data;	 /* NULL while empty, else NUL-terminated */
-	size_t size;	 /* bytes in use, without the NUL */
+	char *data;      /* NULL while empty, else NUL-terminated */
+	size_t size;     /* bytes in use, without the NUL */
 	size_t capacity; /* bytes allocated */
-	size_t max;	 /* most bytes it may hold */
-	bool overflow;	 /* something was dropped */
+	size_t max;      /* most bytes it may hold */
+	bool overflow;   /* something was dropped */
 };
 
 #define BUF_INIT(maximum) ((struct buf){ .max = (maximum) })

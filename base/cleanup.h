@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #define auto_cleanup(function) __attribute__((cleanup(function)))
-#define auto_free auto_cleanup(cleanup_free_p)
-#define auto_close auto_cleanup(cleanup_close_p)
-#define auto_fclose auto_cleanup(cleanup_fclose_p)
+#define auto_free              auto_cleanup(cleanup_free_p)
+#define auto_close             auto_cleanup(cleanup_close_p)
+#define auto_fclose            auto_cleanup(cleanup_fclose_p)
 
 #define STEAL_PTR(ptr)                                                                             \
 	({                                                                                         \

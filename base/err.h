@@ -23,7 +23,7 @@ enum lab_error {
 };
 
 struct err {
-	int code;	 /* the code that the failing function returned */
+	int code;        /* the code that the failing function returned */
 	char text[1024]; /* the sentence, NUL-terminated; longer ones are cut */
 };
 

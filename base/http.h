@@ -6,14 +6,14 @@
 struct err;
 
 struct http_request {
-	const char *method;	  /* "GET", "POST", ... */
-	const char *url;	  /* http or https only */
+	const char *method;       /* "GET", "POST", ... */
+	const char *url;          /* http or https only */
 	const char *bearer_token; /* or NULL */
 	const char *content_type; /* of `body`, or NULL */
-	const char *body;	  /* or NULL */
+	const char *body;         /* or NULL */
 	size_t body_size;
 	size_t max_answer_bytes; /* more is LAB_ELIMIT */
-	long timeout_ms;	 /* whole exchange */
+	long timeout_ms;         /* whole exchange */
 };
 
 struct http_answer {
@@ -23,5 +23,6 @@ struct http_answer {
 	char *content_type; /* or NULL */
 };
 
-int http_perform(const struct http_request *request, struct http_answer *ret_answer, struct err *err);
+int http_perform(const struct http_request *request, struct http_answer *ret_answer,
+		 struct err *err);
 void http_answer_release(struct http_answer *answer);

@@ -28,8 +28,8 @@ char *json_text(const json_t *value);
 
 /* Fields of an object: LAB_EINVALID with "field 'x': expected a string" when absent or wrong. */
 int json_get_string(const json_t *object, const char *key, const char **ret_text, struct err *err);
-int json_get_int(const json_t *object, const char *key, int64_t min, int64_t max, int64_t *ret_value,
-		 struct err *err);
+int json_get_int(const json_t *object, const char *key, int64_t min, int64_t max,
+		 int64_t *ret_value, struct err *err);
 int json_get_bool(const json_t *object, const char *key, bool *ret_value, struct err *err);
 /* As above, but absent or null gives the default. */
 const char *json_string_or(const json_t *object, const char *key, const char *otherwise);

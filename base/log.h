@@ -7,7 +7,13 @@
  */
 #pragma once
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_NOTICE,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 
 /* "main", "db", "build", "run", "suite", "web", "orch", "virt", "cli" are the areas in use. */
 void log_write(enum log_level level, const char *area, const char *fmt, ...)
@@ -20,8 +26,8 @@ int log_level_from_string(const char *text, enum log_level *ret_level);
 /* Prefix lines with "<N>" for the journal instead of time and level. */
 void log_set_journal(int on);
 
-#define log_error(area, ...) log_write(LOG_LEVEL_ERROR, area, __VA_ARGS__)
-#define log_warn(area, ...) log_write(LOG_LEVEL_WARN, area, __VA_ARGS__)
+#define log_error(area, ...)  log_write(LOG_LEVEL_ERROR, area, __VA_ARGS__)
+#define log_warn(area, ...)   log_write(LOG_LEVEL_WARN, area, __VA_ARGS__)
 #define log_notice(area, ...) log_write(LOG_LEVEL_NOTICE, area, __VA_ARGS__)
-#define log_info(area, ...) log_write(LOG_LEVEL_INFO, area, __VA_ARGS__)
-#define log_debug(area, ...) log_write(LOG_LEVEL_DEBUG, area, __VA_ARGS__)
+#define log_info(area, ...)   log_write(LOG_LEVEL_INFO, area, __VA_ARGS__)
+#define log_debug(area, ...)  log_write(LOG_LEVEL_DEBUG, area, __VA_ARGS__)

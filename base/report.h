@@ -18,5 +18,6 @@ int report_send(int fd, json_t *value, struct err *err);
 struct report_reader;
 typedef int (*report_cb)(json_t *value, void *user, struct err *err);
 struct report_reader *report_reader_new(report_cb on_value, void *user);
-int report_reader_feed(struct report_reader *reader, const char *data, size_t size, struct err *err);
+int report_reader_feed(struct report_reader *reader, const char *data, size_t size,
+		       struct err *err);
 void report_reader_free(struct report_reader *reader);

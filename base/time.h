@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #define NS_PER_SECOND INT64_C(1000000000)
-#define NS_PER_MS INT64_C(1000000)
-#define NS_PER_US INT64_C(1000)
+#define NS_PER_MS     INT64_C(1000000)
+#define NS_PER_US     INT64_C(1000)
 #define US_PER_SECOND INT64_C(1000000)
 
 int64_t time_monotonic_ns(void);
