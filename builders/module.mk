@@ -2,7 +2,13 @@ builders_sources := \
 	builders/apt.c \
 	builders/archive_read.c \
 	builders/archive_write.c \
+	builders/build.c \
+	builders/build_log.c \
 	builders/job.c \
+	builders/kconfig.c \
+	builders/kernel_build.c \
+	builders/prebuilt.c \
+	builders/sandbox.c \
 	builders/source_debian.c \
 	builders/source_git.c \
 	builders/sources.c \
