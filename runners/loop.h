@@ -2,13 +2,19 @@
  * The runner's one discrete-event loop, with one notion of now (libuv below).
  *
  * All times a test can see are the loop's: nanoseconds since the loop began,
- * in the run's clock. The clock behind it is an object with two duties, so
+ * in the run's clock. The clock behind it is an object with three duties, so
  * that a virtual one can be put in the place of the real one: say what time it
- * is, and let time pass until the next timer (or less, if an event comes
- * first). Timers and frames are delivered in the order of their times.
+ * is, say which loop time a host time stamp belongs to, and let time pass until
+ * the next timer (or less, if an event comes first).
+ *
+ * Timers and frames wait in one queue and are delivered one by one in the order
+ * of their times, equal times in the order in which they came. Before each
+ * delivery everything that the host has ready is taken in, so a frame that
+ * arrived before a timer was due is seen before it.
  *
  * One thread. Blocking work (libvirt, guest agent) goes through loop_work(),
- * which runs it in libuv's pool while the loop goes on.
+ * which runs it in libuv's pool while the loop goes on. Callbacks must not call
+ * loop_run() or loop_work().
  */
 #pragma once
 
@@ -27,19 +33,28 @@ const char *clock_kind_to_string(enum clock_kind kind); /* "real", "virtual" */
 typedef void (*loop_cb)(void *user);
 
 int loop_new(struct loop **ret_loop, struct err *err);
+/* Waits for work that was abandoned or detached; NULL is fine. */
 void loop_free(struct loop *loop);
 int64_t loop_now_ns(const struct loop *loop);
 enum clock_kind loop_get_clock(const struct loop *loop);
 /* The host wall clock, in ns since 1970, that belongs to loop time 0: base for capture time stamps. */
 int64_t loop_get_epoch_ns(const struct loop *loop);
+/* The loop time at which the host's wall clock said `wall_ns`, a moment of the recent past. */
+int64_t loop_from_wall_ns(const struct loop *loop, int64_t wall_ns);
 
-/* Call `cb` once at `at_ns`; the timer is gone after it fired or was cancelled. */
+/*
+ * Call `cb` once at `at_ns`; the timer is gone after it fired or was cancelled.
+ * A time in the past is fine: it comes in its order.
+ */
 struct loop_timer *loop_timer_start(struct loop *loop, int64_t at_ns, loop_cb cb, void *user);
-void loop_timer_cancel(struct loop_timer *timer);
+void loop_timer_cancel(struct loop_timer *timer); /* NULL is fine */
 
-/* Call `cb` whenever `fd` is readable. */
+/*
+ * Call `cb` whenever `fd` is readable or its other end was closed. It takes in
+ * what is there and leaves what it means to a timer, so that the order of times holds.
+ */
 struct loop_watch *loop_watch_start(struct loop *loop, int fd, loop_cb cb, void *user);
-void loop_watch_stop(struct loop_watch *watch);
+void loop_watch_stop(struct loop_watch *watch); /* NULL is fine; before the fd is closed */
 
 /*
  * Let events happen until `until_ns` has come or *stop is true (checked after
@@ -47,22 +62,52 @@ void loop_watch_stop(struct loop_watch *watch);
  * negative code (LAB_ECANCELLED after loop_cancel).
  */
 int loop_run(struct loop *loop, int64_t until_ns, const bool *stop, struct err *err);
-/* Make the running and every later loop_run return LAB_ECANCELLED; safe in a signal watcher. */
+/* Make the running and every later loop_run and loop_work return LAB_ECANCELLED; from any thread or
+ * signal handler. */
 void loop_cancel(struct loop *loop);
+bool loop_is_cancelled(const struct loop *loop);
+/* SIGTERM and SIGINT cancel the loop from now on. */
+int loop_cancel_on_signals(struct loop *loop, struct err *err);
 
-/* Run `work` in another thread and events meanwhile; returns what `work` returned, or LAB_ETIMEOUT
- * after `timeout_ms` of host time (the work goes on in its thread and is waited for at loop_free). */
+/*
+ * Run `work` in another thread and events meanwhile. Returns what `work`
+ * returned; or LAB_ETIMEOUT after `timeout_ms` of host time (0: never),
+ * LAB_ECANCELLED after loop_cancel(), LAB_EBUSY as soon as *stop is true (may be
+ * NULL): then the work goes on in its thread and is waited for at loop_free().
+ * So `arg` belongs to the loop: `release` (may be NULL) frees it when the
+ * work has ended and loop_work() has returned; until then, whoever calls keeps
+ * results out of it only after a success or a failure of the work itself.
+ */
 typedef int (*loop_work_fn)(void *arg, struct err *err);
-int loop_work(struct loop *loop, loop_work_fn work, void *arg, int64_t timeout_ms, struct err *err);
+struct loop_job {
+	loop_work_fn work;
+	void *arg;
+	void (*release)(void *arg); /* in the loop's thread */
+	void (*finish)(
+		void *arg); /* take the results, in the loop's thread; not after LAB_ETIMEOUT & co */
+	const bool *stop;
+	int64_t timeout_ms;
+};
+int loop_work(struct loop *loop, const struct loop_job *job, struct err *err);
+/* Begin `work` and do not wait; its result is dropped. loop_free() waits. */
+void loop_work_detached(struct loop *loop, loop_work_fn work, void *arg,
+			void (*release)(void *arg));
+/*
+ * True while loop_work() waits. A clock that can jump must not outrun the host
+ * then: whatever the work asks the NUT to do happens at real speed.
+ */
+bool loop_is_working(const struct loop *loop);
 
 /* --- for clocks (runners/clock_*.c) --------------------------------------- */
 
 struct clock_ops {
 	enum clock_kind kind;
 	int64_t (*now_ns)(void *clock);
+	/* The clock's time when the host's wall clock said `wall_ns`. */
+	int64_t (*from_wall_ns)(void *clock, int64_t wall_ns);
 	/*
-	 * Let time pass to at most `until_ns`, or until an event was handled; runs
-	 * libuv once. Returns 0 or a negative code.
+	 * Let time pass to at most `until_ns` (INT64_MAX: no limit), or until an
+	 * event was handled; runs libuv once. Returns 0 or a negative code.
 	 */
 	int (*wait)(void *clock, struct uv_loop_s *uv, int64_t until_ns, struct err *err);
 	void (*free)(void *clock);
@@ -70,3 +115,7 @@ struct clock_ops {
 /* Replace the clock; time goes on from the present loop_now_ns(). The loop owns `clock`. */
 void loop_set_clock(struct loop *loop, const struct clock_ops *ops, void *clock);
 struct uv_loop_s *loop_get_uv(struct loop *loop);
+
+/* The host's monotonic clock under the loop: runners/clock_real.c. */
+extern const struct clock_ops clock_real_ops;
+int clock_real_new(struct uv_loop_s *uv, void **ret_clock, struct err *err);

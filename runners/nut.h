@@ -28,30 +28,31 @@ int accelerator_from_string(const char *text, enum accelerator *ret_accelerator)
 enum nut_state {
 	NUT_STATE_STARTING,
 	NUT_STATE_READY,
-	NUT_STATE_OOPS,	 /* "Oops", "BUG:", "WARNING: CPU" with tainted state, KASAN, lockdep splat on the console */
+	NUT_STATE_OOPS, /* "Oops", "BUG:", "WARNING: CPU" with tainted state, KASAN, lockdep splat on the console */
 	NUT_STATE_PANIC, /* "Kernel panic" */
-	NUT_STATE_HUNG,	 /* agent does not answer, or soft lockup / hung task / RCU stall */
-	NUT_STATE_GONE,	 /* the domain ended by itself */
+	NUT_STATE_HUNG,  /* agent does not answer, or soft lockup / hung task / RCU stall */
+	NUT_STATE_GONE,  /* the domain ended by itself */
 	NUT_STATE_STOPPED,
 };
 const char *nut_state_to_string(enum nut_state state);
 
 struct nut_spec {
-	const char *name;      /* domain name; unique on the host, letters, digits, '-' */
-	const char *uri;       /* "qemu:///session" when NULL */
-	const char *image;     /* bzImage */
+	const char *name;  /* domain name; unique on the host, letters, digits, '-' */
+	const char *uri;   /* "qemu:///session" when NULL */
+	const char *image; /* bzImage */
 	const char *initramfs;
-	const char *folder;    /* for console.log and the snapshot disk; exists */
-	const char *cmdline;   /* added to ours, or NULL */
-	unsigned memory_mib;   /* 128 when 0 */
-	unsigned cpus;	       /* 1 when 0 */
+	const char *folder;  /* for console.log and the snapshot disk; exists */
+	const char *cmdline; /* added to ours, or NULL */
+	unsigned memory_mib; /* 128 when 0 */
+	unsigned cpus;       /* 1 when 0 */
 	enum accelerator accelerator;
 	struct link *links[NUT_LINKS_MAX]; /* NULL-terminated unless full */
 	uint8_t macs[NUT_LINKS_MAX][6];
 };
 
 /* Define and start; returns when QEMU runs (not yet booted). */
-int nut_start(struct loop *loop, const struct nut_spec *spec, struct nut **ret_nut, struct err *err);
+int nut_start(struct loop *loop, const struct nut_spec *spec, struct nut **ret_nut,
+	      struct err *err);
 /* Until the guest agent answers; LAB_ETIMEOUT, or LAB_EVIRT when it panicked or ended meanwhile. */
 int nut_wait_ready(struct nut *nut, int64_t timeout_ms, struct err *err);
 enum nut_state nut_get_state(const struct nut *nut);
@@ -60,8 +61,8 @@ void nut_on_trouble(struct nut *nut, void (*cb)(struct nut *nut, void *user), vo
 enum accelerator nut_get_accelerator(const struct nut *nut);
 
 struct nut_exec_result {
-	int exit_status;   /* or -signal */
-	char *output;	   /* stdout, NUL-terminated; free with nut_exec_result_release */
+	int exit_status; /* or -signal */
+	char *output;    /* stdout, NUL-terminated; free with nut_exec_result_release */
 	char *error_output;
 };
 /* Run a program in the NUT by the guest agent and wait for its end, events going on meanwhile. */
