@@ -1,0 +1,4 @@
+# Fuzz targets: one for each parser of outside bytes. Seeds are in fuzz/corpus/<target>/.
+$(call fuzzer,fuzz_report,base,jansson)
+$(call fuzzer,fuzz_version,base,jansson)
+$(call fuzzer,fuzz_zst,base,libzstd)
