@@ -14,7 +14,7 @@ PACKAGES := 'jansson >= 2.14' 'libarchive >= 3.6' 'libconfig >= 1.5' 'libcrypto 
 TEST_PACKAGES := 'cmocka >= 1.1.5'
 
 VERSION := 0.1.0
-MODULES := base packets db builders runners suites orchestrator web cli tests fuzz
+MODULES := base packets db builders vclock runners suites orchestrator web cli tests fuzz
 
 # A build of its own for each sanitizer (asan, fuzz), so that switching costs nothing.
 SAN ?=
@@ -64,6 +64,7 @@ endif
 # Filled by the module.mk files.
 PROGRAMS :=
 UNIT_TESTS :=
+TEST_PROGRAMS :=
 FUZZERS :=
 ALL_OBJECTS :=
 
@@ -103,6 +104,18 @@ $(BUILD)/tests/$(1): $(call objects,$(2)) $(patsubst %,$(BUILD)/lib%.a,$(3)) $(B
 endef
 unit_test = $(eval $(call unit_test_template,$(1),$(2),$(3),$(4)))
 
+# $(call test_program,NAME,SOURCES,LIBRARY MODULES,PACKAGES): $(BUILD)/tests/NAME, run by integration tests.
+define test_program_template
+TEST_PROGRAMS += $(BUILD)/tests/$(1)
+ALL_OBJECTS += $(call objects,$(2))
+$(BUILD)/tests/$(1): $(call objects,$(2)) $(patsubst %,$(BUILD)/lib%.a,$(3)) $(BUILD)/flags
+	$(say) LINK $$@
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) $$(CFLAGS) $$(LAB_CFLAGS) -o $$@ $(call objects,$(2)) $(patsubst %,$(BUILD)/lib%.a,$(3)) \
+		$$(LDFLAGS) $$(LAB_LDFLAGS) $(if $(4),$$(shell pkg-config --libs $(4)))
+endef
+test_program = $(eval $(call test_program_template,$(1),$(2),$(3),$(4)))
+
 # $(call fuzzer,NAME,LIBRARY MODULES,PACKAGES): $(BUILD)/fuzz/NAME from fuzz/NAME.c; with SAN=fuzz libFuzzer
 # drives it, else fuzz/main.c replays the folders given to it.
 fuzz_main := $(if $(filter fuzz,$(SAN)),,fuzz/main.c)
@@ -118,6 +131,19 @@ $(BUILD)/fuzz/$(1): $(call objects,fuzz/$(1).c $(fuzz_main)) $(patsubst %,$(BUIL
 endef
 fuzzer = $(eval $(call fuzzer_template,$(1),$(2),$(3)))
 
+# $(call preload,NAME,SOURCES,LIBRARIES): $(BUILD)/libNAME.so, to be preloaded into a program that is not
+# ours. Never sanitized (that program is not), no fortified wrappers (it defines what they wrap).
+PRELOAD_CFLAGS := -fPIC -U_FORTIFY_SOURCE -fno-sanitize=all
+define preload_template
+PROGRAMS += $(BUILD)/lib$(1).so
+ALL_OBJECTS += $(patsubst %.c,$(BUILD)/pic/%.o,$(2))
+$(BUILD)/lib$(1).so: $(patsubst %.c,$(BUILD)/pic/%.o,$(2)) $(BUILD)/flags
+	$(say) LINK $$@
+	$(Q)$$(CC) $$(CFLAGS) $$(LAB_CFLAGS) $$(PRELOAD_CFLAGS) -shared -o $$@ $(patsubst %.c,$(BUILD)/pic/%.o,$(2)) \
+		$$(LDFLAGS) -Wl,-z,relro,-z,now,-z,defs $(3)
+endef
+preload = $(eval $(call preload_template,$(1),$(2),$(3)))
+
 -include $(MODULES:%=%/module.mk)
 
 all: $(PROGRAMS) ## build the programs (build/testlab, build/testlabd, ...)
@@ -126,6 +152,11 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(CFLAGS) $(LAB_CFLAGS) $(CPPFLAGS) -c -o $@ $<
+
+$(BUILD)/pic/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(CFLAGS) $(LAB_CFLAGS) $(PRELOAD_CFLAGS) $(CPPFLAGS) -c -o $@ $<
 
 # Everything is built again when compiler or flags change.
 $(BUILD)/flags: FORCE
