@@ -173,7 +173,7 @@ check: ## install what is missing, build strictly, run every test
 	$(Q)tools/install-deps
 	$(Q)tools/check
 
-tests: $(UNIT_TESTS) $(FUZZERS) ## build the unit tests and the replaying fuzz targets
+tests: $(UNIT_TESTS) $(TEST_PROGRAMS) $(FUZZERS) ## build the unit tests and the replaying fuzz targets
 
 list-tests:
 	@echo $(UNIT_TESTS) $(FUZZERS)

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,8 @@
 
 static pthread_mutex_t big_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t halt_cond = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t created_cond = PTHREAD_COND_INITIALIZER;
+static bool created;
 static unsigned kicks;
 static int link_fd;
 static struct sockaddr_in tester;
@@ -48,6 +51,8 @@ static void *vcpu_thread(void *arg)
 	(void)arg;
 	(void)pthread_setname_np(pthread_self(), "CPU 0/TCG");
 	(void)pthread_mutex_lock(&big_lock);
+	created = true;
+	(void)pthread_cond_signal(&created_cond);
 	for (;;) {
 		int64_t until_ns;
 
@@ -80,9 +85,15 @@ static int child(uint16_t tester_port, int fd)
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	link_fd = fd;
-	tester = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(tester_port),
+	tester = (struct sockaddr_in){ .sin_family = AF_INET,
+				       .sin_port = htons(tester_port),
 				       .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	/* The main loop begins when the vCPU waits for the first time. */
+	(void)pthread_mutex_lock(&big_lock);
 	(void)pthread_create(&thread, NULL, vcpu_thread, NULL);
+	while (!created)
+		(void)pthread_cond_wait(&created_cond, &big_lock);
+	(void)pthread_mutex_unlock(&big_lock);
 	for (;;) {
 		struct pollfd ready = { .fd = link_fd, .events = POLLIN };
 		int64_t wait_ns = timer_ns - now_ns();
@@ -135,13 +146,13 @@ static int open_udp(uint16_t *ret_port)
 
 static void library_path(char path[PATH_MAX])
 {
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, PATH_MAX - 1);
 
 	assert_true(n > 0);
-	path[n] = '\0';
-	*strrchr(path, '/') = '\0';
-	assert_true(strlen(path) + 32 < PATH_MAX);
-	strcat(path, "/../" VCLOCK_LIBRARY);
+	self[n] = '\0';
+	*strrchr(self, '/') = '\0';
+	assert_true(snprintf(path, PATH_MAX, "%s/../" VCLOCK_LIBRARY, self) < PATH_MAX);
 }
 
 static pid_t spawn(const char *socket_path, const char *links, const char *measure,
@@ -183,7 +194,8 @@ static int start(void **state)
 	assert_int_equal(listen(listener, 1), 0);
 	lab->link_fd = open_udp(&tester_port);
 	nut_fd = open_udp(&nut_port);
-	lab->nut = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(nut_port),
+	lab->nut = (struct sockaddr_in){ .sin_family = AF_INET,
+					 .sin_port = htons(nut_port),
 					 .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	(void)snprintf(links, sizeof(links), "%u:%u", nut_port, tester_port);
 	lab->pid = spawn(address.sun_path, links, "cpu", tester_port, nut_fd);
@@ -269,8 +281,10 @@ static void test_output_stops_a_jump(void **state)
 		assert_int_equal(lab->answer.link_sent[0], i);
 		take_frame(lab);
 		/* The timer (the child's start is a little later than HELLO), 2 ms of execution. */
-		assert_in_range(lab->stamp.time_ns, due_ns + 2 * NS_PER_MS, due_ns + 80 * NS_PER_MS);
-		assert_in_range(lab->answer.now_ns, lab->stamp.time_ns, lab->stamp.time_ns + NS_PER_MS);
+		assert_in_range(lab->stamp.time_ns, due_ns + 2 * NS_PER_MS,
+				due_ns + 80 * NS_PER_MS);
+		assert_in_range(lab->answer.now_ns, lab->stamp.time_ns,
+				lab->stamp.time_ns + NS_PER_MS);
 	}
 	/* 100 s of guest time; 0.2 s of it was executed. */
 	assert_true(time_monotonic_ns() - host_ns < 10 * NS_PER_SECOND);
@@ -367,8 +381,8 @@ static void test_bad_settings_are_refused(void **state)
 	(void)state;
 	/* Not the tests' output: the messages are expected. */
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(exit_status(spawn(bad[i].socket, bad[i].links, bad[i].measure, 1, 0)),
-				 1);
+		assert_int_equal(
+			exit_status(spawn(bad[i].socket, bad[i].links, bad[i].measure, 1, 0)), 1);
 }
 
 int main(int argc, char **argv)
@@ -383,6 +397,6 @@ int main(int argc, char **argv)
 	};
 
 	if (argc == 3 && strcmp(argv[0], "child") == 0)
-		return child((uint16_t)atoi(argv[1]), atoi(argv[2]));
+		return child((uint16_t)strtoul(argv[1], NULL, 10), (int)strtol(argv[2], NULL, 10));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

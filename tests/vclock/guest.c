@@ -159,17 +159,33 @@ static int connect_unix(const struct guest_options *options, const char *name)
 	die("cannot connect to QEMU's '%s'", name);
 }
 
+/* For snapshots. */
+static void make_disk(const struct guest_options *options)
+{
+	char *path = text("%s/state.qcow2", options->folder);
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)execlp("qemu-img", "qemu-img", "create", "-q", "-f", "qcow2", path, "256M",
+			     (char *)NULL);
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		die("qemu-img cannot make '%s'", path);
+	free(path);
+}
+
 struct guest *guest_start(const struct guest_options *options)
 {
 	struct guest *guest = calloc(1, sizeof(*guest));
 	struct sockaddr_un clock = unix_address(options, "clock");
 	int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	char *make_disk = text("qemu-img create -q -f qcow2 %s/state.qcow2 256M", options->folder);
 	int probe;
 
-	if (!guest || system(make_disk) != 0)
-		die("cannot make the disk");
-	free(make_disk);
+	if (!guest)
+		die("out of memory");
+	make_disk(options);
 	(void)unlink(clock.sun_path);
 	if (bind(listener, (struct sockaddr *)&clock, sizeof(clock)) < 0 || listen(listener, 1) < 0)
 		die("clock socket: %s", strerror(errno));
