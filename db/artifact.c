@@ -321,8 +321,10 @@ int artifact_export(struct db *db, int64_t artifact_id, const char *path, mode_t
 
 int artifact_sweep(struct db *db, bool incomplete, struct err *err)
 {
-	return db_run(db, err,
-		      "DELETE FROM artifact WHERE (complete = 1 OR ?)"
-		      " AND artifact_id NOT IN (SELECT artifact_id FROM file)",
-		      DB_INT(incomplete));
+	int rc = db_run(db, err,
+			"DELETE FROM artifact WHERE (complete = 1 OR ?)"
+			" AND artifact_id NOT IN (SELECT artifact_id FROM file)",
+			DB_INT(incomplete));
+
+	return rc < 0 ? rc : db_changes(db);
 }

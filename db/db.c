@@ -237,7 +237,7 @@ int db_run_values(struct db *db, struct err *err, const char *sql, const struct 
 	do {
 		rc = stmt_step(stmt, err);
 	} while (rc > 0);
-	return rc < 0 ? rc : sqlite3_changes(db->handle);
+	return rc;
 }
 
 int db_get_int_values(struct db *db, int64_t *ret_value, struct err *err, const char *sql,
@@ -280,6 +280,11 @@ int db_run_script(struct db *db, const char *sql, struct err *err)
 int64_t db_last_id(const struct db *db)
 {
 	return sqlite3_last_insert_rowid(db->handle);
+}
+
+int db_changes(const struct db *db)
+{
+	return sqlite3_changes(db->handle);
 }
 
 int stmt_step(struct stmt *stmt, struct err *err)

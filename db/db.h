@@ -65,7 +65,7 @@ const char *db_get_path(const struct db *db);
 /* Prepare one statement and bind its values in order. */
 #define db_query(db, ret_stmt, err, sql, ...)                                                      \
 	db_query_values((db), (ret_stmt), (err), (sql), DB_VALUES(__VA_ARGS__))
-/* Run one statement that gives no rows; returns the number of rows changed, or a negative code. */
+/* Run one statement that gives no rows; db_changes() says how many it changed. */
 #define db_run(db, err, sql, ...) db_run_values((db), (err), (sql), DB_VALUES(__VA_ARGS__))
 /*
  * The integer in the first column of the first row into *ret_value; returns 1,
@@ -87,6 +87,7 @@ int db_get_text_values(struct db *db, char **ret_text, struct err *err, const ch
 /* Run a text of several statements without values (schema, pragmas). */
 int db_run_script(struct db *db, const char *sql, struct err *err);
 int64_t db_last_id(const struct db *db); /* rowid of the last INSERT of this connection */
+int db_changes(const struct db *db);     /* rows that the last db_run changed */
 
 /* 1 = there is a row, 0 = the end, negative = failure. */
 int stmt_step(struct stmt *stmt, struct err *err);

@@ -80,9 +80,10 @@ static int prune_kernels(struct db *db, int64_t keep, struct err *err)
 	states = xasprintf("UPDATE kernel SET state = 'new' WHERE state IN ('built', 'installed')"
 			   " AND kernel_id IN (%s)",
 			   old_kernels);
-	removed = db_run(db, err, files, DB_INT(keep));
-	if (removed < 0)
-		return removed;
+	rc = db_run(db, err, files, DB_INT(keep));
+	if (rc < 0)
+		return rc;
+	removed = db_changes(db);
 	rc = db_run(db, err, states, DB_INT(keep));
 	return rc < 0 ? rc : removed;
 }
@@ -97,11 +98,13 @@ int lab_prune(struct db *db, const struct prune_rules *rules, struct err *err)
 		return rc;
 	if (rules->keep_kernels > 0)
 		rc = kernels = prune_kernels(db, rules->keep_kernels, err);
-	if (rc >= 0 && rules->keep_days > 0)
-		rc = verdicts = db_run(db, err,
-				       "DELETE FROM file WHERE verdict_id IN (SELECT verdict_id"
-				       " FROM verdict WHERE verdict = 'PASS' AND started_us < ?)",
-				       DB_INT(before_us));
+	if (rc >= 0 && rules->keep_days > 0) {
+		rc = db_run(db, err,
+			    "DELETE FROM file WHERE verdict_id IN (SELECT verdict_id"
+			    " FROM verdict WHERE verdict = 'PASS' AND started_us < ?)",
+			    DB_INT(before_us));
+		verdicts = db_changes(db);
+	}
 	if (rc >= 0 && kernels + verdicts > 0)
 		rc = artifact_sweep(db, false, err);
 	rc = db_end(db, rc, err);
