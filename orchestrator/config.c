@@ -352,6 +352,8 @@ static int check_source(const char *file, const config_setting_t *group,
 {
 	if (!*source->name || !source->kind)
 		return refuse(file, group, err, "a source needs 'name', 'kind' and 'location'");
+	if (strcmp(source->name, "known-good") == 0)
+		return refuse(file, group, err, "the name 'known-good' is the lab's own");
 	if (!*source->location)
 		return refuse(file, group, err, "source '%s' needs a 'location'", source->name);
 	if (strcmp(source->kind, "git") == 0 && *source->location == '/' &&
