@@ -10,3 +10,7 @@ $(BUILD)/gen/schema.sql.inc: db/schema.sql
 	$(say) GEN $@
 	$(Q)sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< > $@.new && mv $@.new $@
 $(BUILD)/obj/db/migrate.o: $(BUILD)/gen/schema.sql.inc
+
+$(call unit_test,test_db,tests/unit/test_db.c tests/unit/lab_cmocka.c,db base,sqlite3 jansson libzstd libcrypto)
+$(call unit_test,test_compare,tests/unit/test_compare.c,db base,sqlite3 jansson libzstd libcrypto)
+$(call unit_test,test_store,tests/unit/test_store.c tests/unit/lab_cmocka.c,db base,sqlite3 jansson libzstd libcrypto)

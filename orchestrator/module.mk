@@ -10,3 +10,9 @@ $(BUILD)/gen/testlabd.conf.inc: orchestrator/testlabd.conf
 	$(say) GEN $@
 	$(Q)sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&\\n"/' $< > $@.new && mv $@.new $@
 $(BUILD)/obj/orchestrator/config.o: $(BUILD)/gen/testlabd.conf.inc
+
+orchestrator_test_packages := libuv sqlite3 jansson libconfig libzstd libcrypto
+$(call unit_test,test_config,tests/unit/test_config.c tests/unit/lab_cmocka.c,orchestrator db base,$(orchestrator_test_packages))
+$(call unit_test,test_cycle,tests/unit/test_cycle.c tests/unit/lab_cmocka.c,orchestrator db base,$(orchestrator_test_packages))
+$(call unit_test,test_child_files,tests/unit/test_child_files.c tests/unit/lab_cmocka.c,orchestrator db base,\
+	$(orchestrator_test_packages))
