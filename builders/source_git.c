@@ -99,8 +99,13 @@ static int check_location(const char *location, struct err *err)
 	static const char *const schemes[] = { "/", "file:///", "https://", "http://", "git://" };
 
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-		if (strncmp(location, schemes[i], strlen(schemes[i])) == 0)
-			return 0;
+		if (strncmp(location, schemes[i], strlen(schemes[i])) != 0)
+			continue;
+		/* libgit2 would take it for a URL of an unknown kind and say that. */
+		if (location[0] == '/' && !fs_exists(location))
+			return err_set(err, LAB_ENOTFOUND, "git location '%s': no such folder",
+				       location);
+		return 0;
 	}
 	return err_set(
 		err, LAB_EINVALID,
@@ -129,6 +134,35 @@ static int on_fetch_text(const char *text, int length, void *user)
 	return job_check_cancelled(job, NULL) < 0 ? GIT_EUSER : 0;
 }
 
+/*
+ * Forget tags that name no commit (v2.6.11-tree of the kernel names a tree):
+ * libgit2 1.5 takes all refs that are here for commits when it negotiates, and a
+ * second fetch would fail.
+ */
+static int forget_odd_tags(git_repository *repository, struct err *err)
+{
+	git_strarray names;
+	int rc = git_reference_list(&names, repository);
+
+	if (rc < 0)
+		return git_failed(rc, "list refs", err);
+	for (size_t i = 0; i < names.count; i++) {
+		auto_cleanup(object_free_p) git_object *target = NULL;
+		auto_cleanup(object_free_p) git_object *commit = NULL;
+
+		if (git_revparse_single(&target, repository, names.strings[i]) == 0 &&
+		    git_object_peel(&commit, target, GIT_OBJECT_COMMIT) == 0)
+			continue;
+		rc = git_reference_remove(repository, names.strings[i]);
+		if (rc < 0) {
+			rc = git_failed(rc, names.strings[i], err);
+			break;
+		}
+	}
+	git_strarray_dispose(&names);
+	return rc;
+}
+
 static int fetch_tags(struct job *job, git_repository *repository, const char *location,
 		      struct err *err)
 {
@@ -144,6 +178,9 @@ static int fetch_tags(struct job *job, git_repository *repository, const char *l
 	rc = git_fetch_options_init(&options, GIT_FETCH_OPTIONS_VERSION);
 	if (rc < 0)
 		return git_failed(rc, location, err);
+	rc = forget_odd_tags(repository, err);
+	if (rc < 0)
+		return rc;
 	options.callbacks.transfer_progress = on_fetch_progress;
 	options.callbacks.sideband_progress = on_fetch_text;
 	options.callbacks.payload = job;
