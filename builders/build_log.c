@@ -56,15 +56,18 @@ static bool is_tool_missing(const char *line)
 	return strncmp(line, "/bin/sh: ", 9) == 0 || strncmp(line, "sh: ", 4) == 0;
 }
 
-/* "make[3]: *** [scripts/Makefile.build:229: x.o] Error 1" and "make: *** No rule to make ...". */
+/*
+ * "make[3]: *** [scripts/Makefile.build:229: x.o] Error 1", and of a makefile that
+ * cannot be read "Makefile:2: *** missing separator.  Stop."
+ */
 static bool is_make_line(const char *line)
 {
 	const char *stars = strstr(line, ": *** ");
 
-	return strncmp(line, "make", 4) == 0 && stars;
+	return stars && (strncmp(line, "make", 4) == 0 || strstr(stars, ".  Stop."));
 }
 
-static bool starts_with_tool_missing_of_make(const char *line)
+static bool is_tool_missing_for_make(const char *line)
 {
 	/* make: gcc: No such file or directory */
 	static const char end[] = ": No such file or directory";
@@ -83,7 +86,7 @@ static bool starts_with_tool_missing_of_make(const char *line)
 
 static enum build_fault find_fault(const char *line)
 {
-	if (is_tool_missing(line) || starts_with_tool_missing_of_make(line))
+	if (is_tool_missing(line) || is_tool_missing_for_make(line))
 		return BUILD_FAULT_TOOL;
 	for (size_t i = 0; i < PATTERN_COUNT; i++) {
 		if (strstr(line, patterns[i].text))
