@@ -143,9 +143,10 @@ static int judge(struct kernel_build *build, int rc, struct err *err)
 			json_string_lossy(log->first_error, strlen(log->first_error)));
 	if (log->fault == BUILD_FAULT_KERNEL)
 		(void)json_object_set_new(build->job->failure, "kernel_failed", json_true());
-	return err_set(err, LAB_EFAIL, "%s: make ended with status %d%s%s",
+	/* The first line of it: an error is one line. */
+	return err_set(err, LAB_EFAIL, "%s: make ended with status %d%s%.*s",
 		       build_fault_to_string(log->fault), rc, log->first_error[0] ? ": " : "",
-		       log->first_error);
+		       (int)strcspn(log->first_error, "\n"), log->first_error);
 }
 
 static bool has_ccache(struct kernel_build *build)
