@@ -19,3 +19,12 @@ builders_sources := \
 
 $(call archive,builders,$(builders_sources))
 $(call program,testlab-builder,builders/main.c,builders base,libgit2 libarchive jansson libcrypto)
+
+builders_packages := libgit2 libarchive jansson libcrypto
+$(call unit_test,test_apt,tests/unit/test_apt.c,builders base,$(builders_packages))
+$(call unit_test,test_archive,tests/unit/test_archive.c tests/unit/lab_cmocka.c,builders base,$(builders_packages))
+$(call unit_test,test_build_log,tests/unit/test_build_log.c,builders base,$(builders_packages))
+$(call unit_test,test_kconfig,tests/unit/test_kconfig.c,builders base,$(builders_packages))
+$(call unit_test,test_modules,tests/unit/test_modules.c tests/unit/lab_cmocka.c,builders base,$(builders_packages))
+$(call fuzzer,fuzz_apt,builders base,$(builders_packages))
+$(call fuzzer,fuzz_build_log,builders base,$(builders_packages))
