@@ -1,7 +1,7 @@
 /*
  * Job kind "prebuilt": a kernel that comes built, from a Debian package
- * linux-image-*. A meta package ("linux-image-cloud-amd64") is followed to the
- * one it depends on.
+ * linux-image-*, or as somebody's local image. A meta package
+ * ("linux-image-cloud-amd64") is followed to the one it depends on.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -150,6 +150,28 @@ static int pack_modules(struct job *job, const char *unpacked, json_t *done, str
 		      : job_artifact(job, "modules", "modules.tar.zst", "out/modules.tar.zst", err);
 }
 
+/* Somebody's own image, copied so that the lab keeps what it tests. */
+static int take_local(struct job *job, const json_t *detail, const char *image, struct err *err)
+{
+	const char *modules = json_string_or(detail, "modules", NULL);
+	auto_cleanup(archive_writer_free_p) struct archive_writer *writer = NULL;
+	auto_free char *copy = path_join(job->scratch, "out/bzImage");
+	auto_free char *tarball = path_join(job->scratch, "out/modules.tar.zst");
+	int rc = fs_copy_file(image, copy, 0644, err);
+
+	if (rc == 0)
+		rc = job_artifact(job, "image", "bzImage", "out/bzImage", err);
+	if (rc < 0 || !modules)
+		return rc;
+	rc = archive_writer_open(tarball, ARCHIVE_TAR_ZSTD, &writer, err);
+	if (rc == 0)
+		rc = archive_writer_add_tree(writer, modules, "lib/modules/local", err);
+	if (rc == 0)
+		rc = archive_writer_finish(STEAL_PTR(writer), err);
+	return rc < 0 ? rc
+		      : job_artifact(job, "modules", "modules.tar.zst", "out/modules.tar.zst", err);
+}
+
 int prebuilt_run(struct job *job, json_t *done, struct err *err)
 {
 	const json_t *detail = json_object_get(json_object_get(job->spec, "release"), "detail");
@@ -167,9 +189,13 @@ int prebuilt_run(struct job *job, json_t *done, struct err *err)
 		.on_entry = count_entry,
 		.user = job,
 	};
+	const char *image = json_string_or(detail, "image", NULL);
 	const char *name;
-	int rc = json_get_string(detail, "package", &name, err);
+	int rc = fs_mkdir_parents(out, 0755, err);
 
+	if (rc < 0 || image)
+		return rc < 0 ? rc : take_local(job, detail, image, err);
+	rc = json_get_string(detail, "package", &name, err);
 	if (rc < 0)
 		return err_prefix(err, "field 'release.detail'");
 	rc = follow_meta(job, name, json_string_or(detail, "version", NULL), &package, &version,
@@ -180,8 +206,6 @@ int prebuilt_run(struct job *job, json_t *done, struct err *err)
 		rc = fs_remove_tree(unpacked, err);
 	if (rc == 0)
 		rc = fs_mkdir_parents(unpacked, 0755, err);
-	if (rc == 0)
-		rc = fs_mkdir_parents(out, 0755, err);
 	if (rc < 0)
 		return rc;
 	spec.archive = deb;
