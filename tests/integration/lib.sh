@@ -16,7 +16,7 @@ set -u
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-$ROOT/build}
-TESTLAB=$BUILD/testlab
+export TESTLAB=$BUILD/testlab
 TESTLABD=$BUILD/testlabd
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/testlab-it.XXXXXX") || exit 1
 # Nothing of the user who runs the tests gets in, nothing of ours gets out.

@@ -1,0 +1,3 @@
+cli_sources := cli/daemon.c cli/doctor.c cli/keep.c cli/main.c cli/options.c cli/results.c cli/run.c \
+	cli/sets.c cli/shards.c cli/show.c cli/worker.c
+$(call program,testlab,$(cli_sources),base,jansson libcurl)
