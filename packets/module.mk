@@ -1,0 +1,11 @@
+packets_sources := \
+	packets/address.c \
+	packets/build.c \
+	packets/bytes.c \
+	packets/fragment.c \
+	packets/layers.c \
+	packets/packet.c \
+	packets/parse.c \
+	packets/show.c \
+	packets/sound.c
+$(call archive,packets,$(packets_sources))
