@@ -4,9 +4,10 @@
  *
  * The layers of a pattern must be found in the packet in this order; layers
  * between them are allowed unless the pattern is `strict`. A pattern that
- * starts at any layer is found wherever it starts, so {echo_reply{id=1}}
- * matches frame / ip6 / echo_reply. Layers inside the packet that an ICMPv6
- * error quotes are not searched (that is the field `invoking`, bytes).
+ * starts at any layer is found wherever it starts, so {echo_reply{identifier=1}}
+ * matches ether / ip6 / echo_reply. Layers inside the packet that an ICMPv6
+ * error quotes are not searched (that is the field `invoking`, bytes). A layer
+ * or option may also be required to be absent.
  */
 #pragma once
 
@@ -21,11 +22,10 @@ enum matcher_kind {
 	MATCH_EQUAL,
 	MATCH_NOT_EQUAL,
 	MATCH_RANGE,   /* low.uint <= x <= high.uint */
-	MATCH_MASK,    /* (x & mask) == low.uint */
+	MATCH_MASK,    /* (x & high.uint) == low.uint */
 	MATCH_ONE_OF,  /* any of `many` */
 	MATCH_PREFIX,  /* address in low/prefix_bits; bytes that begin with low */
 	MATCH_PRESENT, /* any value */
-	MATCH_ABSENT,  /* no such layer: for a whole layer or option only */
 };
 
 struct pattern;
@@ -33,12 +33,23 @@ struct pattern_layer;
 
 struct pattern *pattern_new(bool strict);
 void pattern_free(struct pattern *pattern);
-int pattern_append(struct pattern *pattern, const struct layer_type *type,
+void pattern_free_p(struct pattern **pattern); /* for auto_cleanup */
+struct pattern *pattern_copy(const struct pattern *pattern);
+unsigned pattern_layer_count(const struct pattern *pattern);
+/* LAB_ELIMIT past LIMIT_LAYERS. `absent`: no layer like this one may be in the packet, anywhere. */
+int pattern_append(struct pattern *pattern, const struct layer_type *type, bool absent,
 		   struct pattern_layer **ret_layer, struct err *err);
+/* Append copies of all layers of `tail`; the pattern is strict if one of both is. */
+int pattern_append_pattern(struct pattern *pattern, const struct pattern *tail, struct err *err);
 /* An option that must be among the options of `layer`, anywhere; `absent` turns it round. */
 int pattern_layer_option(struct pattern_layer *layer, const struct layer_type *type, bool absent,
 			 struct pattern_layer **ret_option, struct err *err);
-/* Values are copied; what a kind does not use is NULL or 0. */
+/* The option list of `layer` has nothing but what is named by pattern_layer_option. */
+void pattern_layer_only(struct pattern_layer *layer);
+/*
+ * Values are copied; what a kind does not use is NULL or 0. LAB_EINVALID for a
+ * value that the field cannot have, and for a kind that does not fit the field.
+ */
 int pattern_layer_field(struct pattern_layer *layer, const char *field, enum matcher_kind kind,
 			const struct value *low, const struct value *high, const struct value *many,
 			unsigned many_count, unsigned prefix_bits, struct err *err);
@@ -54,7 +65,7 @@ struct mismatch {
 
 struct match_result {
 	bool matched;
-	unsigned layers_found;	/* how far the match went: orders near misses */
+	unsigned layers_found;   /* how far the match went: orders near misses */
 	unsigned mismatch_count; /* 0 when matched */
 	struct mismatch *mismatches;
 	json_t *fields; /* every compared field: [{"layer","field","want","got","ok"}] */
@@ -63,8 +74,12 @@ struct match_result {
 /* Compare; the caller releases *ret_result. */
 void pattern_match(const struct pattern *pattern, const struct packet *packet,
 		   struct match_result *ret_result);
+/* As pattern_match, without saying why not. */
+bool pattern_matches(const struct pattern *pattern, const struct packet *packet);
 void match_result_release(struct match_result *result);
+/* For qsort: the nearer miss first (more layers found, then fewer mismatches). */
+int match_result_compare(const struct match_result *a, const struct match_result *b);
 /* "echo_reply{identifier=1}": for step records. On the heap. */
 char *pattern_to_string(const struct pattern *pattern);
-/* [{"layer","fields":[{"name","want"}]}] */
+/* [{"layer","absent","fields":[{"name","want"}],"options":[...]}] */
 json_t *pattern_to_json(const struct pattern *pattern);

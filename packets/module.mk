@@ -4,8 +4,11 @@ packets_sources := \
 	packets/bytes.c \
 	packets/fragment.c \
 	packets/layers.c \
+	packets/match.c \
+	packets/match_show.c \
 	packets/packet.c \
 	packets/parse.c \
+	packets/pattern.c \
 	packets/show.c \
 	packets/sound.c
 $(call archive,packets,$(packets_sources))

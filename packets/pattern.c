@@ -1,0 +1,291 @@
+/* Patterns: life and making. Comparing: match.c; showing: match_show.c. */
+#include "packets/match_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "packets/packet_int.h"
+
+/* --- life --------------------------------------------------------------------------- */
+
+static void field_release(struct pattern_field *field)
+{
+	value_release(&field->low);
+	value_release(&field->high);
+	for (unsigned i = 0; i < field->many_count; i++)
+		value_release(&field->many[i]);
+	free(field->many);
+}
+
+static void field_copy(struct pattern_field *target, const struct pattern_field *source)
+{
+	*target = (struct pattern_field){
+		.type = source->type,
+		.kind = source->kind,
+		.many_count = source->many_count,
+		.prefix_bits = source->prefix_bits,
+	};
+	value_copy(&target->low, &source->low);
+	value_copy(&target->high, &source->high);
+	target->many = xcalloc(source->many_count, sizeof(*target->many));
+	for (unsigned i = 0; i < source->many_count; i++)
+		value_copy(&target->many[i], &source->many[i]);
+}
+
+static void layer_pattern_free(struct pattern_layer *layer)
+{
+	for (unsigned i = 0; i < layer->field_count; i++)
+		field_release(&layer->fields[i]);
+	for (unsigned i = 0; i < layer->option_count; i++)
+		layer_pattern_free(layer->options[i]);
+	free(layer->fields);
+	free(layer->options);
+	free(layer);
+}
+
+/* Options have no options: this goes one level down at most. */
+static struct pattern_layer *layer_pattern_copy(const struct pattern_layer *layer)
+{
+	struct pattern_layer *copy = xcalloc(1, sizeof(*copy));
+
+	*copy = *layer;
+	copy->fields = xcalloc(layer->field_count, sizeof(*copy->fields));
+	copy->options = xcalloc(layer->option_count, sizeof(struct pattern_layer *));
+	for (unsigned i = 0; i < layer->field_count; i++)
+		field_copy(&copy->fields[i], &layer->fields[i]);
+	for (unsigned i = 0; i < layer->option_count; i++)
+		copy->options[i] = layer_pattern_copy(layer->options[i]);
+	return copy;
+}
+
+struct pattern *pattern_new(bool strict)
+{
+	struct pattern *pattern = xcalloc(1, sizeof(*pattern));
+
+	pattern->strict = strict;
+	return pattern;
+}
+
+void pattern_free(struct pattern *pattern)
+{
+	if (!pattern)
+		return;
+	for (unsigned i = 0; i < pattern->layer_count; i++)
+		layer_pattern_free(pattern->layers[i]);
+	free(pattern->layers);
+	free(pattern);
+}
+
+void pattern_free_p(struct pattern **pattern)
+{
+	pattern_free(*pattern);
+	*pattern = NULL;
+}
+
+struct pattern *pattern_copy(const struct pattern *pattern)
+{
+	struct pattern *copy = pattern_new(pattern->strict);
+
+	(void)pattern_append_pattern(copy, pattern, NULL); /* it fits, as it did in `pattern` */
+	return copy;
+}
+
+unsigned pattern_layer_count(const struct pattern *pattern)
+{
+	return pattern->layer_count;
+}
+
+/* --- making ------------------------------------------------------------------------- */
+
+static int check_room(const struct pattern *pattern, unsigned more, struct err *err)
+{
+	if (pattern->layer_count + more <= LIMIT_LAYERS)
+		return 0;
+	return err_set(err, LAB_ELIMIT, "more than %u layers", LIMIT_LAYERS);
+}
+
+static void append(struct pattern *pattern, struct pattern_layer *layer)
+{
+	pattern->layers = xreallocarray(pattern->layers, pattern->layer_count + 1,
+					sizeof(struct pattern_layer *));
+	pattern->layers[pattern->layer_count++] = layer;
+}
+
+int pattern_append(struct pattern *pattern, const struct layer_type *type, bool absent,
+		   struct pattern_layer **ret_layer, struct err *err)
+{
+	struct pattern_layer *layer;
+	int rc = check_room(pattern, 1, err);
+
+	if (rc < 0)
+		return rc;
+	if (type->family == FAMILY_OPTION)
+		return err_set(err, LAB_EINVALID,
+			       "'%s' is an option: it belongs into the options of a layer",
+			       type->name);
+	layer = xcalloc(1, sizeof(*layer));
+	layer->type = type;
+	layer->absent = absent;
+	append(pattern, layer);
+	*ret_layer = layer;
+	return 0;
+}
+
+int pattern_append_pattern(struct pattern *pattern, const struct pattern *tail, struct err *err)
+{
+	unsigned count = tail->layer_count; /* `tail` may be `pattern` */
+	int rc = check_room(pattern, count, err);
+
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; i < count; i++)
+		append(pattern, layer_pattern_copy(tail->layers[i]));
+	pattern->strict = pattern->strict || tail->strict;
+	return 0;
+}
+
+int pattern_layer_option(struct pattern_layer *layer, const struct layer_type *type, bool absent,
+			 struct pattern_layer **ret_option, struct err *err)
+{
+	struct pattern_layer *option;
+
+	if (!layer->type->options)
+		return err_set(err, LAB_EINVALID, "layer '%s' has no options", layer->type->name);
+	if (type->option_of != layer->type->options && type != layer_malformed)
+		return err_set(err, LAB_EINVALID, "'%s' is no option of '%s'", type->name,
+			       layer->type->name);
+	if (layer->option_count >= LIMIT_OPTIONS)
+		return err_set(err, LAB_ELIMIT, "layer '%s' has more than %u options",
+			       layer->type->name, LIMIT_OPTIONS);
+	option = xcalloc(1, sizeof(*option));
+	option->type = type;
+	option->absent = absent;
+	layer->options = xreallocarray(layer->options, layer->option_count + 1,
+				       sizeof(struct pattern_layer *));
+	layer->options[layer->option_count++] = option;
+	*ret_option = option;
+	return 0;
+}
+
+void pattern_layer_only(struct pattern_layer *layer)
+{
+	layer->only = true;
+}
+
+static int check_values(const struct layer_type *layer, const struct pattern_field *field,
+			struct err *err)
+{
+	const struct field_type *type = field->type;
+	int rc = 0;
+
+	switch (field->kind) {
+	case MATCH_EQUAL:
+	case MATCH_NOT_EQUAL:
+		return field_check(layer, type, &field->low, err);
+	case MATCH_RANGE:
+	case MATCH_MASK:
+		if (type->kind != FIELD_UINT)
+			return err_set(err, LAB_EINVALID, "%s.%s: '%s' is for numbers only",
+				       layer->name, type->name,
+				       field->kind == MATCH_RANGE ? "range" : "mask");
+		rc = field_check(layer, type, &field->low, err);
+		rc = rc < 0 ? rc : field_check(layer, type, &field->high, err);
+		if (!rc && field->kind == MATCH_RANGE && field->low.uint > field->high.uint)
+			rc = err_set(err, LAB_EINVALID, "%s.%s: the range is empty", layer->name,
+				     type->name);
+		if (!rc && field->kind == MATCH_MASK && (field->low.uint & ~field->high.uint))
+			rc = err_set(err, LAB_EINVALID,
+				     "%s.%s: the value has bits that the mask has not", layer->name,
+				     type->name);
+		return rc;
+	case MATCH_ONE_OF:
+		for (unsigned i = 0; i < field->many_count && !rc; i++)
+			rc = field_check(layer, type, &field->many[i], err);
+		if (!rc && !field->many_count)
+			rc = err_set(err, LAB_EINVALID, "%s.%s: one of nothing cannot be",
+				     layer->name, type->name);
+		return rc;
+	case MATCH_PREFIX:
+		if (type->kind != FIELD_IP6 && type->kind != FIELD_BYTES)
+			return err_set(err, LAB_EINVALID,
+				       "%s.%s: 'prefix' is for addresses and bytes only",
+				       layer->name, type->name);
+		return field_check(layer, type, &field->low, err);
+	case MATCH_PRESENT:
+		return 0;
+	}
+	return 0;
+}
+
+int pattern_layer_field(struct pattern_layer *layer, const char *field, enum matcher_kind kind,
+			const struct value *low, const struct value *high, const struct value *many,
+			unsigned many_count, unsigned prefix_bits, struct err *err)
+{
+	struct pattern_field made;
+	struct pattern_field given = { .kind = kind, .many_count = many_count };
+	int index = layer_type_field(layer->type, field);
+	int rc;
+
+	if (index < 0)
+		return err_set(err, LAB_EINVALID, "layer '%s' has no field '%s'", layer->type->name,
+			       field);
+	given.type = &layer->type->fields[index];
+	given.prefix_bits = prefix_bits;
+	if (low)
+		given.low = *low;
+	if (high)
+		given.high = *high;
+	/* Only read through: field_copy makes our own. */
+	given.many = (struct value *)(uintptr_t)many;
+	rc = check_values(layer->type, &given, err);
+	if (rc < 0)
+		return rc;
+	field_copy(&made, &given);
+	layer->fields = xreallocarray(layer->fields, layer->field_count + 1, sizeof(made));
+	layer->fields[layer->field_count++] = made;
+	return 0;
+}
+
+static int copy_set_fields(struct pattern_layer *target, const struct layer *layer, struct err *err)
+{
+	for (unsigned i = 0; i < layer->type->field_count; i++) {
+		const struct field_type *field = &layer->type->fields[i];
+		int rc;
+
+		if (layer->slots[i].state != SLOT_SET || field->kind == FIELD_TEXT)
+			continue;
+		rc = pattern_layer_field(target, field->name, MATCH_EQUAL, &layer->slots[i].value,
+					 NULL, NULL, 0, 0, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int pattern_from_packet(const struct packet *packet, struct pattern **ret_pattern, struct err *err)
+{
+	auto_cleanup(pattern_free_p) struct pattern *pattern = pattern_new(false);
+
+	for (unsigned i = 0; i < packet->layer_count; i++) {
+		const struct layer *layer = packet->layers[i];
+		struct pattern_layer *target = NULL;
+		int rc = pattern_append(pattern, layer->type, false, &target, err);
+
+		rc = rc < 0 ? rc : copy_set_fields(target, layer, err);
+		for (unsigned j = 0; j < layer->option_count && !rc; j++) {
+			struct pattern_layer *option = NULL;
+
+			rc = pattern_layer_option(target, layer->options[j]->type, false, &option,
+						  err);
+			rc = rc < 0 ? rc : copy_set_fields(option, layer->options[j], err);
+		}
+		if (rc < 0)
+			return rc;
+	}
+	*ret_pattern = STEAL_PTR(pattern);
+	return 0;
+}
