@@ -9,6 +9,7 @@ packets_sources := \
 	packets/packet.c \
 	packets/parse.c \
 	packets/pattern.c \
+	packets/pcapng.c \
 	packets/show.c \
 	packets/sound.c
 $(call archive,packets,$(packets_sources))

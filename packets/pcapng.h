@@ -20,8 +20,8 @@ int pcapng_open(const char *path, const char *application, const char *comment,
 int pcapng_add_interface(struct pcapng *pcapng, const char *name, struct err *err);
 /* `time_ns` since 1970. `comment` may be NULL. */
 int pcapng_write(struct pcapng *pcapng, int interface, int64_t time_ns,
-		 enum pcapng_direction direction, const void *frame, size_t size, const char *comment,
-		 struct err *err);
+		 enum pcapng_direction direction, const void *frame, size_t size,
+		 const char *comment, struct err *err);
 /* Flush and close; `frames` on each interface may be checked against the link's counters. */
 int pcapng_close(struct pcapng *pcapng, uint64_t *ret_frame_count, struct err *err);
 void pcapng_free(struct pcapng *pcapng); /* as close, ignoring errors; NULL is fine */
