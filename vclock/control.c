@@ -45,7 +45,7 @@ static void take_request(const struct vclock_advance *request)
 	now_ns = library_now_locked();
 	library.request = *request;
 	library.asked = true;
-	library.output = false;
+	library.output_ns = INT64_MAX;
 	library.request_limit_ns = request->until_ns > now_ns ? request->until_ns : now_ns;
 	library.request_limit_ns += request->patience_ns;
 	for (unsigned i = 0; i < library.link_count; i++)
@@ -78,7 +78,8 @@ void control_answer(bool idle)
 		.header = { VCLOCK_MAGIC, VCLOCK_VERSION, VCLOCK_ANSWER },
 		.id = library.request.id,
 		.now_ns = library_now_locked(),
-		.flags = (idle ? VCLOCK_IDLE : 0) | (library.output ? VCLOCK_OUTPUT : 0),
+		.flags = (idle ? VCLOCK_IDLE : 0) |
+			 (library.output_ns != INT64_MAX ? VCLOCK_OUTPUT : 0),
 		.vcpus = library.clock.count,
 		.jumps = library.jumps,
 		.stalls = library.stalls,

@@ -63,7 +63,7 @@ struct library {
 	int control_fd;        /* to the runner; -1 when it is gone */
 	int wake_fd;           /* eventfd: the last vCPU halted while the main loop waited */
 	bool waiting;          /* the main loop is in ppoll because a vCPU executes */
-	bool output;           /* something left QEMU since the last ADVANCE */
+	int64_t output_ns; /* when something left QEMU first since the last ADVANCE, or INT64_MAX */
 	unsigned link_count;
 	struct link_account links[VCLOCK_LINKS_MAX];
 	_Atomic(pthread_mutex_t *)
@@ -85,6 +85,8 @@ int64_t host_now_ns(void);
 int64_t library_now_ns(void);
 /* The same with the lock held. */
 int64_t library_now_locked(void);
+/* Something left QEMU. Lock held. */
+void library_note_output(int64_t now_ns);
 /* Set the clock forward though a vCPU executes, and count it as a stall. Lock held. */
 void library_push(int64_t by_ns);
 /* The runner is gone: time is the host's from now on. Lock held. */

@@ -154,6 +154,17 @@ static bool is_stalled(int64_t now_ns)
 	return stall.still_ns >= VCLOCK_STALL_MS * NS_PER_MS;
 }
 
+/* When the runner gets its answer though the guest is busy: it must not wait long for a frame either. */
+static int64_t answer_limit_ns(void)
+{
+	int64_t limit_ns = library.request_limit_ns;
+
+	if (library.output_ns != INT64_MAX &&
+	    library.output_ns + library.request.patience_ns < limit_ns)
+		limit_ns = library.output_ns + library.request.patience_ns;
+	return limit_ns;
+}
+
 /* A vCPU executes: how long to block. Lock held. */
 static int64_t decide_busy(const struct turn *turn, int64_t now_ns)
 {
@@ -163,10 +174,10 @@ static int64_t decide_busy(const struct turn *turn, int64_t now_ns)
 		library_push(stall.still_ns);
 		return AGAIN;
 	}
-	if (library.asked && now_ns >= library.request_limit_ns)
+	if (library.asked && now_ns >= answer_limit_ns())
 		control_answer(false);
-	if (library.asked && library.request_limit_ns < until_ns)
-		until_ns = library.request_limit_ns;
+	if (library.asked && answer_limit_ns() < until_ns)
+		until_ns = answer_limit_ns();
 	library.waiting = true;
 	wait_ns = until_ns == NEVER ? SLICE_MAX_NS : until_ns - now_ns;
 	if (wait_ns > SLICE_MAX_NS)
@@ -190,7 +201,7 @@ static int64_t decide_idle(struct turn *turn, int64_t now_ns)
 			return SLICE_MAX_NS;
 		(void)frames_missing(true);
 	}
-	if (library.output || now_ns >= library.request.until_ns) {
+	if (library.output_ns != INT64_MAX || now_ns >= library.request.until_ns) {
 		control_answer(true);
 		return AGAIN;
 	}

@@ -23,6 +23,7 @@ struct library library = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.control_fd = -1,
 	.wake_fd = -1,
+	.output_ns = INT64_MAX,
 };
 
 static __thread enum thread_role role;
@@ -78,6 +79,12 @@ int64_t library_now_ns(void)
 	now_ns = library_now_locked();
 	pthread_mutex_unlock(&library.lock);
 	return now_ns;
+}
+
+void library_note_output(int64_t now_ns)
+{
+	if (now_ns < library.output_ns)
+		library.output_ns = now_ns;
 }
 
 void library_push(int64_t by_ns)
@@ -295,7 +302,7 @@ static void note_output(void)
 	if (thread_role() == THREAD_OTHER)
 		return;
 	pthread_mutex_lock(&library.lock);
-	library.output = true;
+	library_note_output(library_now_locked());
 	pthread_mutex_unlock(&library.lock);
 }
 
@@ -339,7 +346,7 @@ static ssize_t send_stamped(struct link_account *link, int fd, const void *data,
 		return n;
 	pthread_mutex_lock(&library.lock);
 	link->sent++;
-	library.output = true;
+	library_note_output(stamp.time_ns);
 	pthread_mutex_unlock(&library.lock);
 	return (ssize_t)size;
 }

@@ -13,8 +13,9 @@
  * message is one struct of this file, in native byte order, in one packet:
  *
  *   runner   ADVANCE  let guest time pass to `until_ns` at most
- *   library  ANSWER   to the last ADVANCE: the guest is idle (or is not and
- *                     `until_ns` and `patience_ns` are over)
+ *   library  ANSWER   to the last ADVANCE, when the guest is idle and either
+ *                     `until_ns` has come or something left QEMU since; and
+ *                     when the guest is not idle `patience_ns` after that
  *
  * A new ADVANCE takes the place of one that was not answered. Times are those
  * of QEMU's CLOCK_MONOTONIC. Each datagram to a tester port ends with a stamp.
@@ -58,7 +59,7 @@ struct vclock_advance {
 	struct vclock_header header;
 	uint64_t id;         /* comes back in the answer */
 	int64_t until_ns;    /* not further than this */
-	int64_t patience_ns; /* a guest that is busy then may take this much longer to go idle */
+	int64_t patience_ns; /* how much longer a busy guest may take to go idle */
 	uint64_t link_sent
 		[VCLOCK_LINKS_MAX]; /* frames the runner has sent so far; none is overtaken */
 };

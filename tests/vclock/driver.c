@@ -363,6 +363,8 @@ int main(int argc, char **argv)
 	host = host_ns();
 	guest = guest_start(&options);
 	guest_boot(guest);
+	/* DAD of the link-local address: until then the NUT does not answer (RFC 4862 5.4). */
+	guest_run(guest, guest->now_ns + 3 * NS_PER_SECOND);
 	printf("# booted: %.2f s of guest time, %.2f s of wall time, measure %s, %u vCPUs\n",
 	       (double)(guest->now_ns - guest->start_ns) / 1e9, elapsed_ms(host) / 1e3, argv[4],
 	       options.cpus);
