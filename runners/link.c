@@ -32,6 +32,7 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "runners/loop.h"
+#include "vclock/protocol.h"
 
 /* Asked for; the kernel gives what net.core.rmem_max allows. */
 #define SOCKET_BUFFER_BYTES (8 << 20)
@@ -61,7 +62,9 @@ struct link {
 	int64_t last_ns; /* of the newest frame: times never go back */
 	struct link_counters counters;
 	uint32_t overflow; /* what SO_RXQ_OVFL said last; it wraps */
-	uint8_t buffer[LIMIT_FRAME_BYTES];
+	bool stamped;      /* datagrams end with a stamp */
+	uint64_t sequence; /* of the last stamp */
+	uint8_t buffer[LIMIT_FRAME_BYTES + sizeof(struct vclock_stamp)];
 };
 
 /* A UDP socket on a port of 127.0.0.1 that the kernel chooses. */
@@ -279,7 +282,21 @@ static void read_control(struct link *link, struct msghdr *message, int64_t *ret
 	}
 }
 
-/* Read one datagram into the link's buffer; its size, or -1 when there is none. */
+/* Take the stamp off the end of a datagram of `size` bytes; the size of the frame. */
+static size_t read_stamp(struct link *link, size_t size, int64_t *ret_time_ns)
+{
+	struct vclock_stamp stamp;
+
+	if (!link->stamped || size < sizeof(stamp))
+		return size;
+	size -= sizeof(stamp);
+	memcpy(&stamp, link->buffer + size, sizeof(stamp));
+	link->sequence = stamp.sequence;
+	*ret_time_ns = loop_from_nut_ns(link->loop, stamp.time_ns);
+	return size;
+}
+
+/* Read one datagram into the link's buffer; the frame's size, or -1 when there is none. */
 static ssize_t receive(struct link *link, int64_t *ret_time_ns)
 {
 	union {
@@ -304,7 +321,7 @@ static ssize_t receive(struct link *link, int64_t *ret_time_ns)
 		return -1;
 	*ret_time_ns = loop_now_ns(link->loop);
 	read_control(link, &message, ret_time_ns);
-	return size;
+	return (ssize_t)read_stamp(link, (size_t)size, ret_time_ns);
 }
 
 static void on_readable(void *user)
@@ -344,6 +361,29 @@ unsigned link_unmute(struct link *link)
 	if (!link->watch)
 		link->watch = loop_watch_start(link->loop, link->fd, on_readable, link);
 	return count;
+}
+
+uint64_t link_get_sent(const struct link *link)
+{
+	return link->counters.sent;
+}
+
+bool link_is_muted(const struct link *link)
+{
+	return !link->watch;
+}
+
+void link_start_stamps(struct link *link)
+{
+	(void)link_drain(link);
+	link->last_ns = 0;
+	link->stamped = true;
+	link->sequence = 0;
+}
+
+uint64_t link_get_sequence(const struct link *link)
+{
+	return link->sequence;
 }
 
 /*

@@ -34,6 +34,8 @@ uint16_t link_get_nut_port(const struct link *link);
 /* Send one frame now; *ret_time_ns (may be NULL) is when. */
 int link_send(struct link *link, const void *frame, size_t size, int64_t *ret_time_ns,
 	      struct err *err);
+/* counters.sent alone, which costs nothing. */
+uint64_t link_get_sent(const struct link *link);
 void link_get_counters(const struct link *link, struct link_counters *ret_counters);
 
 /*
@@ -42,6 +44,16 @@ void link_get_counters(const struct link *link, struct link_counters *ret_counte
  */
 void link_mute(struct link *link);
 unsigned link_unmute(struct link *link);
+bool link_is_muted(const struct link *link);
+
+/*
+ * A QEMU with a virtual clock begins to use the link: what waits is thrown
+ * away, and from now on each datagram ends with a stamp (vclock/protocol.h).
+ */
+void link_start_stamps(struct link *link);
+/* The sequence number in the last stamp that was taken in; 0 before the first. */
+uint64_t link_get_sequence(const struct link *link);
+
 /* Bytes that wait in the NUT's socket: sent by us and not yet taken in by QEMU; 0 if unknown. */
 uint64_t link_get_nut_backlog(const struct link *link);
 /* Throw away what waits in our socket or to be delivered; returns how many frames. */

@@ -144,6 +144,17 @@ int64_t loop_from_wall_ns(const struct loop *loop, int64_t wall_ns)
 	return loop->clock_ops->from_wall_ns(loop->clock, wall_ns) + loop->offset_ns;
 }
 
+int64_t loop_from_nut_ns(const struct loop *loop, int64_t nut_ns)
+{
+	lab_assert(loop->clock_ops->from_nut_ns);
+	return loop->clock_ops->from_nut_ns(loop->clock, nut_ns) + loop->offset_ns;
+}
+
+int loop_check_clock(const struct loop *loop, struct err *err)
+{
+	return loop->clock_ops->check ? loop->clock_ops->check(loop->clock, err) : 0;
+}
+
 struct loop_timer *loop_timer_start(struct loop *loop, int64_t at_ns, loop_cb cb, void *user)
 {
 	struct loop_timer *timer = xcalloc(1, sizeof(*timer));

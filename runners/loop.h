@@ -39,6 +39,13 @@ int64_t loop_now_ns(const struct loop *loop);
 enum clock_kind loop_get_clock(const struct loop *loop);
 /* The host wall clock, in ns since 1970, that belongs to loop time 0: base for capture time stamps. */
 int64_t loop_get_epoch_ns(const struct loop *loop);
+/*
+ * The loop time at which the NUT's own clock said `nut_ns`: only under a
+ * virtual clock, where its frames carry that stamp (vclock/protocol.h).
+ */
+int64_t loop_from_nut_ns(const struct loop *loop, int64_t nut_ns);
+/* 0 if all times of the run so far can be trusted; LAB_EVIRT, and why not, otherwise. */
+int loop_check_clock(const struct loop *loop, struct err *err);
 /* The loop time at which the host's wall clock said `wall_ns`, a moment of the recent past. */
 int64_t loop_from_wall_ns(const struct loop *loop, int64_t wall_ns);
 
@@ -105,6 +112,10 @@ struct clock_ops {
 	int64_t (*now_ns)(void *clock);
 	/* The clock's time when the host's wall clock said `wall_ns`. */
 	int64_t (*from_wall_ns)(void *clock, int64_t wall_ns);
+	/* The clock's time when QEMU's clock said `nut_ns`; NULL for a clock without stamps. */
+	int64_t (*from_nut_ns)(void *clock, int64_t nut_ns);
+	/* loop_check_clock(); NULL for a clock that cannot fail. */
+	int (*check)(void *clock, struct err *err);
 	/*
 	 * Let time pass to at most `until_ns` (INT64_MAX: no limit), or until an
 	 * event was handled; runs libuv once. Returns 0 or a negative code.

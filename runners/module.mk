@@ -1,8 +1,11 @@
 runners_sources := \
 	runners/clock_real.c \
+	runners/clock_virtual.c \
 	runners/link.c \
 	runners/loop.c
 $(call archive,runners,$(runners_sources))
 
 $(call unit_test,test_loop,tests/unit/test_loop.c,runners base,libuv)
 $(call unit_test,test_link,tests/unit/test_link.c,runners base,libuv)
+$(call unit_test,test_clock_virtual,tests/unit/test_clock_virtual.c tests/unit/lab_cmocka.c,runners base,libuv jansson)
+$(BUILD)/tests/test_clock_virtual: | $(BUILD)/libtestlab-vclock.so

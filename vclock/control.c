@@ -89,6 +89,7 @@ void control_answer(bool idle)
 	for (unsigned i = 0; i < library.link_count; i++) {
 		answer.link_sent[i] = library.links[i].sent;
 		answer.link_received[i] = library.links[i].received;
+		answer.lost += library.links[i].lost;
 	}
 	library.asked = false;
 	/* One small packet for each request: the socket's buffer cannot be full. */

@@ -106,7 +106,7 @@ static bool frames_missing(bool give_up)
 		if (link->received + link->lost >= link->expected || !is_polled(link->nut_port))
 			continue;
 		if (give_up)
-			link->lost = link->expected - link->received;
+			link->lost = link->expected - link->received; /* of all, not of now */
 		else
 			missing = true;
 	}

@@ -80,6 +80,7 @@ struct vclock_answer {
 	uint64_t jumps;  /* how often the clock was set forward, since the start */
 	uint64_t stalls; /* how often VCLOCK_STALL_MS came true, since the start */
 	int64_t busy_ns; /* guest time since it was last idle */
+	uint64_t lost;   /* frames of the runner that never came to QEMU (VCLOCK_MISSING_MS) */
 	uint64_t link_sent[VCLOCK_LINKS_MAX];     /* frames the guest has sent, since the start */
 	uint64_t link_received[VCLOCK_LINKS_MAX]; /* the runner's frames that QEMU has read */
 };

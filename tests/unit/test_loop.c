@@ -297,8 +297,13 @@ static void jumping_free(void *clock)
 
 static void clock_can_be_replaced(void **state)
 {
-	static const struct clock_ops ops = { CLOCK_KIND_VIRTUAL, jumping_now_ns,
-					      jumping_from_wall_ns, jumping_wait, jumping_free };
+	static const struct clock_ops ops = {
+		.kind = CLOCK_KIND_VIRTUAL,
+		.now_ns = jumping_now_ns,
+		.from_wall_ns = jumping_from_wall_ns,
+		.wait = jumping_wait,
+		.free = jumping_free,
+	};
 	struct record *record = *state;
 	struct mark a = { record, 'a', false };
 	int64_t before_ns, day_ns = 86400 * NS_PER_SECOND;
