@@ -86,9 +86,16 @@ static int take_kernel(const char *value, struct run_settings *settings, struct 
 static int take_test(const char *value, struct run_settings *settings, struct err *err)
 {
 	size_t length = strlen(value);
+	const json_t *id;
+	size_t i;
 
 	if (!length || length > LIMIT_NAME)
 		return err_set(err, LAB_EINVALID, "test '%s': expected a test id", value);
+	json_array_foreach(settings->tests, i, id)
+	{
+		if (strcmp(json_string_value(id), value) == 0)
+			return 0; /* named twice */
+	}
 	if (json_array_append_new(settings->tests, json_string(value)) < 0)
 		return err_set(err, LAB_EINVALID, "test: its id is no UTF-8");
 	return 0;
@@ -296,7 +303,8 @@ static int make_image(struct run *run, struct err *err)
 	if (worker.folder)
 		keep_files(run, &worker, "builder.log");
 	if (rc == 0 && worker.state != WORKER_STATE_DONE)
-		rc = err_set(err, LAB_ECHILD, "making the NUT's image: %s", worker.reason);
+		rc = err_set(err, worker.is_input_wrong ? LAB_EINVALID : LAB_ECHILD,
+			     "making the NUT's image: %s", worker.reason);
 	else if (rc == 0 && !run->initramfs)
 		rc = err_set(err, LAB_ECHILD, "making the NUT's image: testlab-builder made none");
 	worker_release(&worker);
@@ -448,12 +456,12 @@ static int run_main(const struct command *command, int argc, char **argv)
 	rc = run.settings.set ? choose_named_set(&run, &err) : choose_by_tests(&run, &err);
 	if (rc == 0)
 		rc = keep_open(&run, &err);
-	if (rc == LAB_EINVALID)
-		return usage_error(command, "%s", err.text);
 	results_init(&run.results, run.tests);
 	if (rc == 0)
 		rc = execute(&run, &err);
 	progress_clear(&run.progress);
+	if (rc == LAB_EINVALID)
+		return usage_error(command, "%s", err.text);
 	if (rc < 0) {
 		int number = rc == LAB_ECANCELLED ? crew_get_signal(run.signal_fd) : 0;
 

@@ -31,6 +31,7 @@ static int take_report(json_t *value, void *user, struct err *err)
 		worker->state = WORKER_STATE_DONE;
 	} else if (strcmp(event, "failed") == 0) {
 		worker->state = WORKER_STATE_FAILED;
+		worker->is_input_wrong = strcmp(json_string_or(value, "code", ""), "EINVALID") == 0;
 		free(worker->reason);
 		worker->reason = xstrdup(json_string_or(value, "text", "it did not say why"));
 	}

@@ -25,8 +25,9 @@ enum worker_state {
 
 struct worker {
 	enum worker_state state;
-	char *folder; /* its scratch folder; "job.json" and "log" are in it */
-	char *reason; /* why it failed or was lost, else NULL */
+	char *folder;        /* its scratch folder; "job.json" and "log" are in it */
+	char *reason;        /* why it failed or was lost, else NULL */
+	bool is_input_wrong; /* it failed because of what it was given, not of us */
 	struct proc_child child;
 	struct report_reader *reader;
 	/* Each report; called before `state` changes for done and failed. */
