@@ -19,10 +19,11 @@ BUILD=${BUILD:-$ROOT/build}
 export TESTLAB=$BUILD/testlab
 TESTLABD=$BUILD/testlabd
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/testlab-it.XXXXXX") || exit 1
-# Nothing of the user who runs the tests gets in, nothing of ours gets out.
-export HOME=$TMP/home XDG_CACHE_HOME=${TESTLAB_TEST_CACHE:-$TMP/cache} XDG_STATE_HOME=$TMP/state
-unset XDG_CONFIG_HOME TESTLAB_TOKEN TESTLAB_DATA
-mkdir -p "$HOME"
+# The user's home and cache stay: libvirt's session daemon and the Debian packages
+# that NUTs are made of live there and are shared by all tests, as in real use.
+export XDG_STATE_HOME=$TMP/state TMPDIR=$TMP/tmp
+unset TESTLAB_TOKEN TESTLAB_DATA
+mkdir "$TMPDIR"
 
 test_count=0
 test_planned=
