@@ -2,3 +2,4 @@
 $(call fuzzer,fuzz_report,base,jansson)
 $(call fuzzer,fuzz_version,base,jansson)
 $(call fuzzer,fuzz_zst,base,libzstd)
+$(call fuzzer,fuzz_http,web base,jansson)

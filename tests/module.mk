@@ -7,3 +7,6 @@ $(call unit_test,test_fs,tests/unit/test_fs.c $(unit_common),base,jansson)
 $(call unit_test,test_json,tests/unit/test_json.c $(unit_common),base,jansson)
 $(call unit_test,test_proc,tests/unit/test_proc.c $(unit_common),base,jansson)
 $(call unit_test,test_version,tests/unit/test_version.c $(unit_common),base,jansson)
+
+# A database with plausible and hostile content, and a web server over it.
+$(call test_program,sample_lab,tests/sample_lab.c,web db base,jansson sqlite3 libmicrohttpd libzstd libcrypto)

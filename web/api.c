@@ -65,9 +65,10 @@ int api_kernel(struct exchange *exchange, struct err *err)
 {
 	json_t *value = NULL;
 
-	return reply(exchange,
-		     query_kernel(exchange->db, exchange_int(exchange, "kernel_id", 0), &value, err),
-		     value);
+	return reply(
+		exchange,
+		query_kernel(exchange->db, exchange_int(exchange, "kernel_id", 0), &value, err),
+		value);
 }
 
 int api_runs(struct exchange *exchange, struct err *err)
@@ -112,10 +113,10 @@ int api_verdict(struct exchange *exchange, struct err *err)
 {
 	json_t *value = NULL;
 
-	return reply(exchange,
-		     query_verdict(exchange->db, exchange_int(exchange, "verdict_id", 0), &value,
-				   err),
-		     value);
+	return reply(
+		exchange,
+		query_verdict(exchange->db, exchange_int(exchange, "verdict_id", 0), &value, err),
+		value);
 }
 
 int api_diffs(struct exchange *exchange, struct err *err)
@@ -220,7 +221,8 @@ int api_decisions(struct exchange *exchange, struct err *err)
 	json_t *value = NULL;
 
 	return reply(exchange,
-		     query_decisions(exchange->db, &filter, get_page(exchange), &value, err), value);
+		     query_decisions(exchange->db, &filter, get_page(exchange), &value, err),
+		     value);
 }
 
 /* --- changing -------------------------------------------------------------------- */
@@ -246,7 +248,7 @@ static int ask(struct exchange *exchange, json_t *question, struct err *err)
 int api_post_cycle(struct exchange *exchange, struct err *err)
 {
 	static const char *const keys[] = { "kernel_id", "release", "image", "modules",
-					    "name",	 "sets",    NULL };
+					    "name",      "sets",    NULL };
 	const json_t *body = exchange->request->body;
 	json_t *question;
 	int rc;

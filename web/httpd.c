@@ -51,7 +51,7 @@ struct visit {
 	struct request request;
 	struct response response;
 	struct buf body;
-	bool checked;	/* the headers were looked at */
+	bool checked;   /* the headers were looked at */
 	bool too_large; /* the body went over the limit: the rest is dropped */
 };
 
@@ -98,7 +98,8 @@ static ssize_t read_download(void *user, uint64_t position, char *data, size_t s
 		got = artifact_read(db, download->artifact_id, download->offset + (int64_t)position,
 				    data, size, &err);
 	if (got < 0)
-		log_warn("web", "artifact=%" PRId64 " download: %s", download->artifact_id, err.text);
+		log_warn("web", "artifact=%" PRId64 " download: %s", download->artifact_id,
+			 err.text);
 	/* The size was promised: an early end must not look like a whole file. */
 	return got > 0 ? got : MHD_CONTENT_READER_END_WITH_ERROR;
 }
@@ -117,8 +118,8 @@ static struct MHD_Response *make_response(struct web *web, struct response *resp
 	download->web = web;
 	download->artifact_id = response->artifact_id;
 	download->offset = response->part.offset;
-	return MHD_create_response_from_callback((uint64_t)response->part.size, DOWNLOAD_BLOCK_BYTES,
-						 read_download, download, free);
+	return MHD_create_response_from_callback(
+		(uint64_t)response->part.size, DOWNLOAD_BLOCK_BYTES, read_download, download, free);
 }
 
 static void add_header(struct MHD_Response *out, const char *name, const char *value)
@@ -136,12 +137,13 @@ static void add_headers(struct MHD_Response *out, const struct response *respons
 	add_header(out, "Referrer-Policy", "no-referrer");
 	add_header(out, "X-Frame-Options", "DENY");
 	add_header(out, "Cross-Origin-Resource-Policy", "same-origin");
-	add_header(out, "Content-Security-Policy",
-		   response->is_untrusted
-			   ? "default-src 'none'; frame-ancestors 'none'; sandbox"
-			   : "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
-			     " connect-src 'self'; form-action 'self'; base-uri 'none';"
-			     " frame-ancestors 'none'");
+	add_header(
+		out, "Content-Security-Policy",
+		response->is_untrusted
+			? "default-src 'none'; frame-ancestors 'none'; sandbox"
+			: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+			  " connect-src 'self'; form-action 'self'; base-uri 'none';"
+			  " frame-ancestors 'none'");
 	add_header(out, MHD_HTTP_HEADER_CACHE_CONTROL,
 		   response->cache == RESPONSE_IMMUTABLE ? "public, max-age=31536000, immutable"
 							 : "no-store");
@@ -156,7 +158,8 @@ static void add_headers(struct MHD_Response *out, const struct response *respons
 	if (response->status == MHD_HTTP_PARTIAL_CONTENT) {
 		(void)snprintf(text, sizeof(text), "bytes %" PRId64 "-%" PRId64 "/%" PRId64,
 			       response->part.offset,
-			       response->part.offset + response->part.size - 1, response->total_bytes);
+			       response->part.offset + response->part.size - 1,
+			       response->total_bytes);
 		add_header(out, MHD_HTTP_HEADER_CONTENT_RANGE, text);
 	} else if (response->status == MHD_HTTP_RANGE_NOT_SATISFIABLE) {
 		(void)snprintf(text, sizeof(text), "bytes */%" PRId64, response->total_bytes);
@@ -333,7 +336,8 @@ static int parse_address(const struct web_config *config, union address *address
 		return 0;
 	}
 	return err_set(err, LAB_EINVALID,
-		       "web address '%s': expected a numeric IPv4 or IPv6 address", config->address);
+		       "web address '%s': expected a numeric IPv4 or IPv6 address",
+		       config->address);
 }
 
 static int start_daemon(struct web *web, const struct web_config *config, struct err *err)

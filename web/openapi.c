@@ -47,10 +47,10 @@ static json_t *params_to_json(const struct route *route)
 	for (const struct param *param = route->params; param && param->name; param++) {
 		bool in_path = route_has_path_param(route, param->name);
 
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", param->name, "in",
-					in_path ? "path" : "query", "required", in_path,
-					"description", param->text, "schema", param_schema(param)));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s, s:o}", "name",
+						      param->name, "in", in_path ? "path" : "query",
+						      "required", in_path, "description",
+						      param->text, "schema", param_schema(param)));
 	}
 	return list;
 }
@@ -64,9 +64,9 @@ static json_t *content(const char *schema)
 
 static void add_failure(json_t *responses, const char *status, const char *text)
 {
-	json_object_set_new(responses, status,
-			    json_pack("{s:s, s:o}", "description", text, "content",
-				      content("Error")));
+	json_object_set_new(
+		responses, status,
+		json_pack("{s:s, s:o}", "description", text, "content", content("Error")));
 }
 
 static json_t *responses_to_json(const struct route *route)
@@ -142,13 +142,13 @@ int api_openapi(struct exchange *exchange, struct err *err)
 	rc = json_parse((const char *)asset->data, asset->size, &schemas, err);
 	if (rc < 0)
 		return rc;
-	document = json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s}}}}", "openapi",
-			     "3.1.0", "info", "title", "Testlab", "version", LAB_VERSION,
-			     "description",
-			     "IPv6 conformance of Linux kernels. Times ending in _us are microseconds"
-			     " since 1970 (UTC); those in _ns are durations.",
-			     "paths", paths_to_json(), "components", "schemas", schemas,
-			     "securitySchemes", "token", "type", "http", "scheme", "bearer");
+	document = json_pack(
+		"{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:o, s:{s:{s:s, s:s}}}}", "openapi", "3.1.0",
+		"info", "title", "Testlab", "version", LAB_VERSION, "description",
+		"IPv6 conformance of Linux kernels. Times ending in _us are microseconds"
+		" since 1970 (UTC); those in _ns are durations.",
+		"paths", paths_to_json(), "components", "schemas", schemas, "securitySchemes",
+		"token", "type", "http", "scheme", "bearer");
 	lab_assert(document);
 	return exchange_reply_json(exchange, document);
 }

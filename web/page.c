@@ -15,8 +15,8 @@ static const struct {
 	const char *path;
 	const char *label;
 } entries[] = {
-	{ "/", "Kernels" },	      { "/diffs", "Diffs" }, { "/releases", "Releases" },
-	{ "/sets", "Sets" },	      { "/queue", "Queue" }, { "/decisions", "Decisions" },
+	{ "/", "Kernels" },  { "/diffs", "Diffs" }, { "/releases", "Releases" },
+	{ "/sets", "Sets" }, { "/queue", "Queue" }, { "/decisions", "Decisions" },
 	{ "/api", "API" },
 };
 
@@ -36,13 +36,15 @@ static void add_head(struct buf *html, const char *title, const char *current)
 	html_add(html,
 		 "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-		 "<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s - Testlab</title>\n",
+		 "<meta name=\"color-scheme\" content=\"light dark\">\n<title>%s - "
+		 "Testlab</title>\n",
 		 title);
 	add_asset(html, "<link rel=\"stylesheet\" href=\"", "lab.css", "\">\n");
 	add_asset(html, "<link rel=\"icon\" type=\"image/svg+xml\" href=\"", "icon.svg", "\">\n");
 	add_asset(html, "<script src=\"", "lab.js", "\" defer></script>\n");
-	html_add(html, "</head>\n<body>\n<header class=\"top\"><a class=\"brand\" href=\"/\">Testlab"
-		       "</a><nav aria-label=\"Main\">");
+	html_add(html,
+		 "</head>\n<body>\n<header class=\"top\"><a class=\"brand\" href=\"/\">Testlab"
+		 "</a><nav aria-label=\"Main\">");
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
 		bool is_current = current && strcmp(current, entries[i].path) == 0;
 
@@ -58,7 +60,8 @@ static void add_foot(struct buf *html)
 {
 	html_add(html,
 		 "</main>\n<footer>Testlab %s · times are UTC · "
-		 "<a href=\"/api\">everything here is also in the API</a></footer>\n</body>\n</html>\n",
+		 "<a href=\"/api\">everything here is also in the "
+		 "API</a></footer>\n</body>\n</html>\n",
 		 LAB_VERSION);
 }
 
@@ -83,8 +86,10 @@ void page_failure(struct response *response, int status, const char *text)
 
 	response->content_type = "text/html; charset=utf-8";
 	add_head(html, status == 404 ? "Not found" : "Sorry", NULL);
-	html_add(html, "<h1>%s</h1>\n<p class=\"lead\">%s.</p>\n<p><a href=\"/\">To the kernels</a></p>\n",
-		 status == 404 ? "Not found" : "That did not work", text);
+	html_add(
+		html,
+		"<h1>%s</h1>\n<p class=\"lead\">%s.</p>\n<p><a href=\"/\">To the kernels</a></p>\n",
+		status == 404 ? "Not found" : "That did not work", text);
 	add_foot(html);
 }
 
@@ -130,12 +135,14 @@ void page_verdict_badge(struct buf *html, const char *text)
 		html_add(html, "<span class=\"v\">%s</span>", text);
 		return;
 	}
-	html_add(html, "<span class=\"v v-%s\" title=\"%s\"><span aria-hidden=\"true\">%s</span> %s</span>",
+	html_add(html,
+		 "<span class=\"v v-%s\" title=\"%s\"><span aria-hidden=\"true\">%s</span> "
+		 "%s</span>",
 		 text, verdict_meaning(verdict), verdict_sign(verdict), text);
 }
 
 /* The order of the bar and of the figures: best to worst, then what says nothing of the kernel. */
-static const enum verdict shown_order[] = { VERDICT_PASS, VERDICT_WARN,	       VERDICT_FAIL,
+static const enum verdict shown_order[] = { VERDICT_PASS, VERDICT_WARN,        VERDICT_FAIL,
 					    VERDICT_SKIP, VERDICT_UNSUPPORTED, VERDICT_ERROR };
 
 void page_counts(struct buf *html, const json_t *counts, int64_t total)
@@ -144,8 +151,8 @@ void page_counts(struct buf *html, const json_t *counts, int64_t total)
 	json_t *value;
 	const char *key;
 
-	json_object_foreach((json_t *)(uintptr_t)counts, key, value)
-		sum += json_integer_value(value);
+	json_object_foreach((json_t *)(uintptr_t)counts, key, value) sum +=
+		json_integer_value(value);
 	if (total < sum)
 		total = sum;
 	if (total == 0) {
@@ -159,8 +166,10 @@ void page_counts(struct buf *html, const json_t *counts, int64_t total)
 		int64_t width = page_int(counts, name) * 1000 / total;
 
 		if (width > 0)
-			html_add(html, "<rect class=\"b-%s\" x=\"%" PRId64 "\" width=\"%" PRId64
-				       "\" height=\"10\"/>", name, x, width);
+			html_add(html,
+				 "<rect class=\"b-%s\" x=\"%" PRId64 "\" width=\"%" PRId64
+				 "\" height=\"10\"/>",
+				 name, x, width);
 		x += width;
 	}
 	html_add(html, "</svg><span class=\"counts\">");
@@ -169,8 +178,9 @@ void page_counts(struct buf *html, const json_t *counts, int64_t total)
 		int64_t count = page_int(counts, name);
 
 		if (count > 0)
-			html_add(html, "<span class=\"n n-%s\" title=\"%s\">%" PRId64
-				       "&#8239;<span aria-hidden=\"true\">%s</span></span> ",
+			html_add(html,
+				 "<span class=\"n n-%s\" title=\"%s\">%" PRId64
+				 "&#8239;<span aria-hidden=\"true\">%s</span></span> ",
 				 name, name, count, verdict_sign(shown_order[i]));
 	}
 	html_add(html, "</span>");
@@ -285,12 +295,14 @@ void page_job(struct buf *html, const json_t *job)
 	add_job_title(html, job);
 	html_add(html, " <span class=\"faint\" data-phase>%s</span></div>", page_str(job, "phase"));
 	if (total > 0)
-		html_add(html, "<progress max=\"%" PRId64 "\" value=\"%" PRId64 "\"></progress>"
-			       "<span class=\"figures\" data-figures>%" PRId64 " of %" PRId64 "</span>",
+		html_add(html,
+			 "<progress max=\"%" PRId64 "\" value=\"%" PRId64 "\"></progress>"
+			 "<span class=\"figures\" data-figures>%" PRId64 " of %" PRId64 "</span>",
 			 total, done < total ? done : total, done, total);
 	else
 		html_add(html, "<progress></progress><span class=\"figures\" data-figures></span>");
-	html_add(html, "<div class=\"faint line\" data-text>%s</div></div>\n", page_str(job, "text"));
+	html_add(html, "<div class=\"faint line\" data-text>%s</div></div>\n",
+		 page_str(job, "text"));
 }
 
 void page_files(struct buf *html, const json_t *files)
@@ -301,8 +313,11 @@ void page_files(struct buf *html, const json_t *files)
 	if (json_array_size(files) == 0)
 		return;
 	html_add(html, "<ul class=\"files\">");
-	json_array_foreach((json_t *)(uintptr_t)files, i, file) {
-		html_add(html, "<li><a href=\"/api/v1/files/%" PRId64 "\">%s</a> <span class=\"faint\">%s, ",
+	json_array_foreach((json_t *)(uintptr_t)files, i, file)
+	{
+		html_add(html,
+			 "<li><a href=\"/api/v1/files/%" PRId64
+			 "\">%s</a> <span class=\"faint\">%s, ",
 			 page_int(file, "file_id"), page_str(file, "role"), page_str(file, "name"));
 		page_bytes(html, page_int(file, "size_bytes"));
 		html_add(html, "</span></li>");
@@ -320,11 +335,12 @@ void page_decision_list(struct buf *html, const json_t *decisions)
 		return;
 	}
 	html_add(html, "<ol class=\"log\">\n");
-	json_array_foreach((json_t *)(uintptr_t)decisions, i, decision) {
+	json_array_foreach((json_t *)(uintptr_t)decisions, i, decision)
+	{
 		html_add(html, "<li>");
 		page_time(html, page_int(decision, "at_us"));
-		html_add(html, " <span class=\"tag\">%s</span> <span>%s", page_str(decision, "area"),
-			 page_str(decision, "text"));
+		html_add(html, " <span class=\"tag\">%s</span> <span>%s",
+			 page_str(decision, "area"), page_str(decision, "text"));
 		if (page_int(decision, "kernel_id"))
 			html_add(html, " <a class=\"to\" href=\"/kernels/%" PRId64 "\">kernel</a>",
 				 page_int(decision, "kernel_id"));
@@ -344,8 +360,8 @@ static void add_sets(struct buf *html, const json_t *sets)
 	const json_t *set;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)sets, i, set)
-		html_add(html, "%s%s", i ? ", " : "", json_is_string(set) ? json_string_value(set) : "");
+	json_array_foreach((json_t *)(uintptr_t)sets, i, set) html_add(
+		html, "%s%s", i ? ", " : "", json_is_string(set) ? json_string_value(set) : "");
 }
 
 void page_cycle_table(struct buf *html, const json_t *cycles)
@@ -353,12 +369,15 @@ void page_cycle_table(struct buf *html, const json_t *cycles)
 	const json_t *cycle;
 	size_t i;
 
-	html_add(html, "<div class=\"scroll\"><table><thead><tr><th>Cycle<th>Kernel<th>State<th>Sets"
-		       "<th>Why<th>Since</tr></thead><tbody>\n");
-	json_array_foreach((json_t *)(uintptr_t)cycles, i, cycle) {
+	html_add(html,
+		 "<div class=\"scroll\"><table><thead><tr><th>Cycle<th>Kernel<th>State<th>Sets"
+		 "<th>Why<th>Since</tr></thead><tbody>\n");
+	json_array_foreach((json_t *)(uintptr_t)cycles, i, cycle)
+	{
 		int64_t id = page_int(cycle, "cycle_id");
 
-		html_add(html, "<tr><td><a href=\"/cycles/%" PRId64 "\">%" PRId64 "</a><td>", id, id);
+		html_add(html, "<tr><td><a href=\"/cycles/%" PRId64 "\">%" PRId64 "</a><td>", id,
+			 id);
 		page_kernel_link(html, cycle);
 		html_add(html, "<td>");
 		page_state(html, page_str(cycle, "state"));
@@ -379,25 +398,32 @@ void page_diff_table(struct buf *html, const json_t *diffs)
 	static const struct {
 		const char *key;
 		const char *class;
-	} columns[] = { { "regressed", "n-FAIL" }, { "fixed", "n-PASS" }, { "still_failing", "n-FAIL" },
-			{ "changed", "" },	   { "new", "" },	  { "gone", "" },
-			{ "unchanged", "faint" } };
+	} columns[] = {
+		{ "regressed", "n-FAIL" }, { "fixed", "n-PASS" }, { "still_failing", "n-FAIL" },
+		{ "changed", "" },         { "new", "" },         { "gone", "" },
+		{ "unchanged", "faint" }
+	};
 	const json_t *diff;
 	size_t i;
 
-	html_add(html, "<div class=\"scroll\"><table><thead><tr><th>Set<th>Compared<th>With"
-		       "<th class=\"num\">Regressed<th class=\"num\">Fixed<th class=\"num\">Still failing"
-		       "<th class=\"num\">Changed<th class=\"num\">New<th class=\"num\">Gone"
-		       "<th class=\"num\">Unchanged</tr></thead><tbody>\n");
-	json_array_foreach((json_t *)(uintptr_t)diffs, i, diff) {
-		html_add(html, "<tr><td>%s<td><a href=\"/diffs/%" PRId64 "\">%s</a><td class=\"wide\">%s"
-			       "<div class=\"faint\">%s</div>",
-			 page_str(diff, "set"), page_int(diff, "diff_id"), page_str(diff, "new_release"),
-			 page_str(diff, "old_release"), page_str(diff, "why"));
+	html_add(html,
+		 "<div class=\"scroll\"><table><thead><tr><th>Set<th>Compared<th>With"
+		 "<th class=\"num\">Regressed<th class=\"num\">Fixed<th class=\"num\">Still failing"
+		 "<th class=\"num\">Changed<th class=\"num\">New<th class=\"num\">Gone"
+		 "<th class=\"num\">Unchanged</tr></thead><tbody>\n");
+	json_array_foreach((json_t *)(uintptr_t)diffs, i, diff)
+	{
+		html_add(html,
+			 "<tr><td>%s<td><a href=\"/diffs/%" PRId64 "\">%s</a><td class=\"wide\">%s"
+			 "<div class=\"faint\">%s</div>",
+			 page_str(diff, "set"), page_int(diff, "diff_id"),
+			 page_str(diff, "new_release"), page_str(diff, "old_release"),
+			 page_str(diff, "why"));
 		for (size_t c = 0; c < sizeof(columns) / sizeof(columns[0]); c++) {
 			int64_t n = page_int(diff, columns[c].key);
 
-			html_add(html, "<td class=\"num %s\">%" PRId64, n ? columns[c].class : "faint", n);
+			html_add(html, "<td class=\"num %s\">%" PRId64,
+				 n ? columns[c].class : "faint", n);
 		}
 		html_add(html, "</tr>\n");
 	}

@@ -18,13 +18,15 @@ static const struct {
 	{ "regressed", "Regressed", "worse than before" },
 	{ "still-failing", "Still failing", "in the same way as before" },
 	{ "changed", "Changed otherwise", "another verdict, or failing in another way" },
-	{ "test-changed", "Test changed", "the test itself is another one now: says nothing of the kernel" },
+	{ "test-changed", "Test changed",
+	  "the test itself is another one now: says nothing of the kernel" },
 	{ "fixed", "Fixed", "passes now" },
 	{ "new", "New", "not in the older run" },
 	{ "gone", "Gone", "not in the newer run" },
 };
 
-static void add_side(struct buf *html, const json_t *entry, const char *id_key, const char *verdict_key)
+static void add_side(struct buf *html, const json_t *entry, const char *id_key,
+		     const char *verdict_key)
 {
 	int64_t id = page_int(entry, id_key);
 
@@ -57,14 +59,18 @@ static void add_group(struct buf *html, const json_t *diff, size_t group)
 	const json_t *entry;
 	size_t i, count = 0;
 
-	json_array_foreach(json_object_get(diff, "entries"), i, entry) {
+	json_array_foreach(json_object_get(diff, "entries"), i, entry)
+	{
 		if (strcmp(page_str(entry, "change"), groups[group].change) != 0)
 			continue;
 		if (count++ == 0)
-			html_add(html, "<section><h2>%s</h2><p class=\"faint\">%s</p><div class=\"scroll\">"
-				       "<table><thead><tr><th>Test<th>Title<th>%s<th>%s</tr></thead><tbody>\n",
-				 groups[group].title, groups[group].text, page_str(diff, "old_release"),
-				 page_str(diff, "new_release"));
+			html_add(html,
+				 "<section><h2>%s</h2><p class=\"faint\">%s</p><div "
+				 "class=\"scroll\">"
+				 "<table><thead><tr><th>Test<th>Title<th>%s<th>%s</tr></"
+				 "thead><tbody>\n",
+				 groups[group].title, groups[group].text,
+				 page_str(diff, "old_release"), page_str(diff, "new_release"));
 		add_entry(html, entry);
 	}
 	if (count)
@@ -78,17 +84,21 @@ static void add_totals(struct buf *html, const json_t *diff)
 		const char *label;
 		const char *class; /* when it is not 0 */
 	} totals[] = {
-		{ "regressed", "regressed", "bad" }, { "fixed", "fixed", "good" },
-		{ "still_failing", "still failing", "bad" }, { "changed", "changed", "" },
-		{ "new", "new", "" }, { "gone", "gone", "" }, { "unchanged", "unchanged", "" },
+		{ "regressed", "regressed", "bad" },
+		{ "fixed", "fixed", "good" },
+		{ "still_failing", "still failing", "bad" },
+		{ "changed", "changed", "" },
+		{ "new", "new", "" },
+		{ "gone", "gone", "" },
+		{ "unchanged", "unchanged", "" },
 	};
 
 	html_add(html, "<ul class=\"totals\">");
 	for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++) {
 		int64_t n = page_int(diff, totals[i].key);
 
-		html_add(html, "<li class=\"%s\"><b>%" PRId64 "</b> %s</li>", n ? totals[i].class : "none", n,
-			 totals[i].label);
+		html_add(html, "<li class=\"%s\"><b>%" PRId64 "</b> %s</li>",
+			 n ? totals[i].class : "none", n, totals[i].label);
 	}
 	html_add(html, "</ul>\n");
 }
@@ -101,10 +111,14 @@ static int show(struct exchange *exchange, const json_t *diff)
 
 	html_add(html, "<p class=\"crumbs\"><a href=\"/diffs\">Diffs</a> / %s</p>\n<h1>%s</h1>\n",
 		 page_str(diff, "set"), title);
-	html_add(html, "<p class=\"lead\"><a href=\"/runs/%" PRId64 "\">%s, run %" PRId64 "</a> compared with "
-		       "<a href=\"/runs/%" PRId64 "\">%s, run %" PRId64 "</a> <span class=\"faint\">%s</span></p>\n",
-		 page_int(diff, "new_run_id"), page_str(diff, "new_release"), page_int(diff, "new_run_id"),
-		 page_int(diff, "old_run_id"), page_str(diff, "old_release"), page_int(diff, "old_run_id"),
+	html_add(html,
+		 "<p class=\"lead\"><a href=\"/runs/%" PRId64 "\">%s, run %" PRId64
+		 "</a> compared with "
+		 "<a href=\"/runs/%" PRId64 "\">%s, run %" PRId64
+		 "</a> <span class=\"faint\">%s</span></p>\n",
+		 page_int(diff, "new_run_id"), page_str(diff, "new_release"),
+		 page_int(diff, "new_run_id"), page_int(diff, "old_run_id"),
+		 page_str(diff, "old_release"), page_int(diff, "old_run_id"),
 		 page_str(diff, "why"));
 	add_totals(html, diff);
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
@@ -137,7 +151,8 @@ int page_diffs(struct exchange *exchange, struct err *err)
 {
 	const struct query_diff_filter filter = { .set_name = exchange_text(exchange, "set") };
 	const struct query_page page = { PAGE_ROWS, exchange_int(exchange, "cursor", 0) };
-	int64_t old_id = exchange_int(exchange, "old", 0), new_id = exchange_int(exchange, "new", 0);
+	int64_t old_id = exchange_int(exchange, "old", 0),
+		new_id = exchange_int(exchange, "new", 0);
 	auto_json json_t *diffs = NULL;
 	struct buf *html;
 	int rc;
@@ -152,11 +167,15 @@ int page_diffs(struct exchange *exchange, struct err *err)
 	if (rc < 0)
 		return rc;
 	html = page_begin(exchange, "Diffs", "/diffs");
-	html_add(html, "<h1>Diffs</h1>\n<p class=\"lead\">Runs compared with those of their key releases.</p>\n"
-		       "<form class=\"compare\" action=\"/diffs\"><label>Compare run <input name=\"new\" "
-		       "inputmode=\"numeric\" pattern=\"[1-9][0-9]*\" required size=\"6\"></label> <label>with run "
-		       "<input name=\"old\" inputmode=\"numeric\" pattern=\"[1-9][0-9]*\" required size=\"6\"></label> "
-		       "<button>Compare</button></form>\n");
+	html_add(html,
+		 "<h1>Diffs</h1>\n<p class=\"lead\">Runs compared with those of their key "
+		 "releases.</p>\n"
+		 "<form class=\"compare\" action=\"/diffs\"><label>Compare run <input name=\"new\" "
+		 "inputmode=\"numeric\" pattern=\"[1-9][0-9]*\" required size=\"6\"></label> "
+		 "<label>with run "
+		 "<input name=\"old\" inputmode=\"numeric\" pattern=\"[1-9][0-9]*\" required "
+		 "size=\"6\"></label> "
+		 "<button>Compare</button></form>\n");
 	if (json_array_size(json_object_get(diffs, "items")))
 		page_diff_table(html, json_object_get(diffs, "items"));
 	else

@@ -16,9 +16,9 @@ static json_t *collect_sets(const json_t *kernels)
 	size_t i, j;
 
 	json_array_foreach((json_t *)(uintptr_t)kernels, i, kernel)
-		json_array_foreach(json_object_get(kernel, "runs"), j, run)
-			if (!json_object_get(sets, page_str(run, "set")))
-				json_object_set(sets, page_str(run, "set"), (json_t *)(uintptr_t)run);
+		json_array_foreach(json_object_get(kernel, "runs"), j,
+				   run) if (!json_object_get(sets, page_str(run, "set")))
+			json_object_set(sets, page_str(run, "set"), (json_t *)(uintptr_t)run);
 	return sets;
 }
 
@@ -27,9 +27,8 @@ static const json_t *find_run(const json_t *kernel, const char *set)
 	const json_t *run;
 	size_t i;
 
-	json_array_foreach(json_object_get(kernel, "runs"), i, run)
-		if (strcmp(page_str(run, "set"), set) == 0)
-			return run;
+	json_array_foreach(json_object_get(kernel, "runs"), i,
+			   run) if (strcmp(page_str(run, "set"), set) == 0) return run;
 	return NULL;
 }
 
@@ -39,13 +38,19 @@ static void add_diff_chips(struct buf *html, const json_t *diff)
 	int64_t regressed = page_int(diff, "regressed"), fixed = page_int(diff, "fixed");
 
 	if (regressed)
-		html_add(html, " <a class=\"chip bad\" href=\"/diffs/%" PRId64 "\" title=\"against %s\">%" PRId64
-			       " regressed</a>", id, page_str(diff, "old_release"), regressed);
+		html_add(html,
+			 " <a class=\"chip bad\" href=\"/diffs/%" PRId64
+			 "\" title=\"against %s\">%" PRId64 " regressed</a>",
+			 id, page_str(diff, "old_release"), regressed);
 	if (fixed)
-		html_add(html, " <a class=\"chip good\" href=\"/diffs/%" PRId64 "\" title=\"against %s\">%" PRId64
-			       " fixed</a>", id, page_str(diff, "old_release"), fixed);
+		html_add(html,
+			 " <a class=\"chip good\" href=\"/diffs/%" PRId64
+			 "\" title=\"against %s\">%" PRId64 " fixed</a>",
+			 id, page_str(diff, "old_release"), fixed);
 	if (id && !regressed && !fixed)
-		html_add(html, " <a class=\"chip\" href=\"/diffs/%" PRId64 "\" title=\"against %s\">as before</a>",
+		html_add(html,
+			 " <a class=\"chip\" href=\"/diffs/%" PRId64
+			 "\" title=\"against %s\">as before</a>",
 			 id, page_str(diff, "old_release"));
 }
 
@@ -101,19 +106,20 @@ static void add_table(struct buf *html, const json_t *kernels)
 	size_t i;
 
 	html_add(html, "<div class=\"scroll\"><table class=\"matrix\"><thead><tr><th>Kernel");
-	json_object_foreach(sets, set, run)
-		html_add(html, "<th>%s<div class=\"faint\">%" PRId64 " of %" PRId64 " planned tests exist</div>",
-			 set, page_int(run, "total"), page_int(run, "planned"));
+	json_object_foreach(sets, set, run) html_add(
+		html,
+		"<th>%s<div class=\"faint\">%" PRId64 " of %" PRId64 " planned tests exist</div>",
+		set, page_int(run, "total"), page_int(run, "planned"));
 	if (json_object_size(sets) == 0)
 		html_add(html, "<th>Tests");
 	html_add(html, "</tr></thead><tbody>\n");
-	json_array_foreach((json_t *)(uintptr_t)kernels, i, kernel) {
+	json_array_foreach((json_t *)(uintptr_t)kernels, i, kernel)
+	{
 		html_add(html, "<tr>");
 		add_kernel_cell(html, kernel);
 		if (json_object_size(sets) == 0)
 			html_add(html, "<td class=\"faint\">not tested yet");
-		json_object_foreach(sets, set, run)
-			add_cell(html, find_run(kernel, set));
+		json_object_foreach(sets, set, run) add_cell(html, find_run(kernel, set));
 		html_add(html, "</tr>\n");
 	}
 	html_add(html, "</tbody></table></div>\n");
@@ -126,7 +132,8 @@ static void add_status(struct buf *html, const json_t *status)
 	const json_t *job;
 	size_t i;
 
-	html_add(html, "<section class=\"now\" data-live=\"now\"><div class=\"health\">The lab is ");
+	html_add(html,
+		 "<section class=\"now\" data-live=\"now\"><div class=\"health\">The lab is ");
 	page_state(html, page_str(status, "health"));
 	if (page_int(status, "health_us")) {
 		html_add(html, " <span class=\"faint\">since ");
@@ -136,11 +143,11 @@ static void add_status(struct buf *html, const json_t *status)
 	if (*page_str(status, "health_note"))
 		html_add(html, "<div class=\"faint\">%s</div>", page_str(status, "health_note"));
 	html_add(html, "</div><div class=\"jobs\">");
-	json_array_foreach(jobs, i, job)
-		page_job(html, job);
+	json_array_foreach(jobs, i, job) page_job(html, job);
 	if (json_array_size(jobs) == 0)
-		html_add(html, "<p class=\"faint\">Nothing is being built or tested. "
-			       "<a href=\"/queue\">%" PRId64 " in the queue</a></p>",
+		html_add(html,
+			 "<p class=\"faint\">Nothing is being built or tested. "
+			 "<a href=\"/queue\">%" PRId64 " in the queue</a></p>",
 			 page_int(counts, "active_cycles"));
 	html_add(html, "</div></section>\n");
 }
@@ -162,13 +169,14 @@ int page_front(struct exchange *exchange, struct err *err)
 	items = json_object_get(kernels, "items");
 	html = page_begin(exchange, "Kernels", "/");
 	add_status(html, status);
-	html_add(html, "<section data-live=\"table\"><h1>Kernels%s%s</h1>\n", filter.series ? " of " : "",
-		 filter.series);
+	html_add(html, "<section data-live=\"table\"><h1>Kernels%s%s</h1>\n",
+		 filter.series ? " of " : "", filter.series);
 	if (json_array_size(items))
 		add_table(html, items);
 	else
-		html_add(html, "<p class=\"empty\">No kernel yet: the lab looks at its "
-			       "<a href=\"/releases\">sources</a> and shows here what it finds.</p>\n");
+		html_add(html,
+			 "<p class=\"empty\">No kernel yet: the lab looks at its "
+			 "<a href=\"/releases\">sources</a> and shows here what it finds.</p>\n");
 	page_more(html, kernels, "/", "series", filter.series, "Older kernels");
 	html_add(html, "</section>\n");
 	return page_end(exchange);

@@ -19,17 +19,19 @@ static void add_facts(struct buf *html, const json_t *run)
 
 	html_add(html, "<dl class=\"facts\"><div><dt>Kernel<dd>");
 	page_kernel_link(html, run);
-	html_add(html, " <span class=\"faint\">%s</span></div><div><dt>State<dd>", page_str(run, "series"));
+	html_add(html, " <span class=\"faint\">%s</span></div><div><dt>State<dd>",
+		 page_str(run, "series"));
 	page_state(html, page_str(run, "state"));
-	html_add(html, "</div><div><dt>Tests<dd>%" PRId64 " of %" PRId64 " planned tests exist</div>", total,
-		 planned);
+	html_add(html,
+		 "</div><div><dt>Tests<dd>%" PRId64 " of %" PRId64 " planned tests exist</div>",
+		 total, planned);
 	html_add(html, "<div><dt>Role<dd>%s</div><div><dt>Clock<dd>%s</div>", page_str(run, "role"),
 		 page_str(run, "clock"));
 	if (*page_str(run, "accelerator"))
 		html_add(html, "<div><dt>Accelerator<dd>%s</div>", page_str(run, "accelerator"));
 	html_add(html, "<div><dt>Environment<dd>%s</div><div><dt>Begun<dd>",
 		 strcmp(page_str(run, "environment"), "set") == 0 ? "as the set asks"
-								    : page_str(run, "environment"));
+								  : page_str(run, "environment"));
 	page_time(html, started);
 	html_add(html, "</div>");
 	if (started && finished) {
@@ -62,7 +64,9 @@ static void add_verdict_row(struct buf *html, const json_t *verdict)
 {
 	const char *test_id = page_str(verdict, "test_id");
 
-	html_add(html, "<tr><td><a class=\"id\" href=\"/verdicts/%" PRId64 "\">%s</a><td class=\"wide\">%s",
+	html_add(html,
+		 "<tr><td><a class=\"id\" href=\"/verdicts/%" PRId64
+		 "\">%s</a><td class=\"wide\">%s",
 		 page_int(verdict, "verdict_id"), test_id, page_str(verdict, "title"));
 	if (*page_str(verdict, "reason"))
 		html_add(html, "<div class=\"faint\">%s</div>", page_str(verdict, "reason"));
@@ -90,16 +94,19 @@ static void add_verdicts(struct buf *html, const json_t *run, const json_t *verd
 	if (json_array_size(items) == 0) {
 		html_add(html, "<p class=\"empty\">No verdict yet.</p>\n");
 	} else {
-		html_add(html, "<div class=\"scroll\"><table data-filter><thead><tr><th>Test<th>Title"
-			       "<th>Verdict<th>Against the key release<th class=\"num\">Test time"
-			       "<th class=\"num\">Real time</tr></thead><tbody>\n");
+		html_add(html,
+			 "<div class=\"scroll\"><table data-filter><thead><tr><th>Test<th>Title"
+			 "<th>Verdict<th>Against the key release<th class=\"num\">Test time"
+			 "<th class=\"num\">Real time</tr></thead><tbody>\n");
 		json_array_foreach((json_t *)(uintptr_t)items, i, verdict)
 			add_verdict_row(html, verdict);
 		html_add(html, "</tbody></table></div>\n");
 	}
 	if (missing > 0)
-		html_add(html, "<p class=\"missing\">%" PRId64 " more tests are planned for this set and "
-			       "were not run: they do not exist yet or were not asked for.</p>\n", missing);
+		html_add(html,
+			 "<p class=\"missing\">%" PRId64 " more tests are planned for this set and "
+			 "were not run: they do not exist yet or were not asked for.</p>\n",
+			 missing);
 }
 
 int page_run(struct exchange *exchange, struct err *err)
@@ -121,13 +128,15 @@ int page_run(struct exchange *exchange, struct err *err)
 	html = page_begin(exchange, title, NULL);
 	html_add(html, "<p class=\"crumbs\"><a href=\"/\">Kernels</a> / ");
 	page_kernel_link(html, run);
-	html_add(html, "</p><div data-live=\"run\"><h1>%s <span class=\"faint\">run %" PRId64
-		       "</span></h1>\n<div class=\"summary\">",
+	html_add(html,
+		 "</p><div data-live=\"run\"><h1>%s <span class=\"faint\">run %" PRId64
+		 "</span></h1>\n<div class=\"summary\">",
 		 title, run_id);
 	page_counts(html, json_object_get(run, "counts"), page_int(run, "total"));
 	html_add(html, "</div>\n");
 	if (json_is_object(json_object_get(run, "job"))) {
-		json_object_set(json_object_get(run, "job"), "run_id", json_object_get(run, "run_id"));
+		json_object_set(json_object_get(run, "job"), "run_id",
+				json_object_get(run, "run_id"));
 		json_object_set(json_object_get(run, "job"), "set", json_object_get(run, "set"));
 		page_job(html, json_object_get(run, "job"));
 	}
@@ -140,9 +149,13 @@ int page_run(struct exchange *exchange, struct err *err)
 		html_add(html, "<h2>Compared</h2>\n");
 		page_diff_table(html, json_object_get(run, "diffs"));
 	}
-	html_add(html, "</div>\n<form class=\"compare\" action=\"/diffs\"><input type=\"hidden\" name=\"new\" "
-		       "value=\"%" PRId64 "\"><label>Compare with run <input name=\"old\" inputmode=\"numeric\" "
-		       "pattern=\"[1-9][0-9]*\" required size=\"6\"></label> <button>Compare</button></form>\n",
+	html_add(html,
+		 "</div>\n<form class=\"compare\" action=\"/diffs\"><input type=\"hidden\" "
+		 "name=\"new\" "
+		 "value=\"%" PRId64
+		 "\"><label>Compare with run <input name=\"old\" inputmode=\"numeric\" "
+		 "pattern=\"[1-9][0-9]*\" required size=\"6\"></label> "
+		 "<button>Compare</button></form>\n",
 		 run_id);
 	return page_end(exchange);
 }

@@ -18,7 +18,8 @@ static void add_result(struct buf *html, const json_t *result, const json_t *old
 	page_kernel_link(html, result);
 	html_add(html, "<div class=\"faint\">%s</div><td><a href=\"/runs/%" PRId64 "\">%s</a><td>",
 		 page_str(result, "series"), page_int(result, "run_id"), page_str(result, "set"));
-	html_add(html, "<a class=\"plain\" href=\"/verdicts/%" PRId64 "\">", page_int(result, "verdict_id"));
+	html_add(html, "<a class=\"plain\" href=\"/verdicts/%" PRId64 "\">",
+		 page_int(result, "verdict_id"));
 	page_verdict_badge(html, page_str(result, "verdict"));
 	html_add(html, "</a><td class=\"wide\">%s", page_str(result, "reason"));
 	if (changed_test)
@@ -37,8 +38,9 @@ static void add_strip(struct buf *html, const json_t *items)
 	for (size_t i = json_array_size(items); i > 0; i--) {
 		const json_t *result = json_array_get(items, i - 1);
 
-		html_add(html, "<a class=\"dot v-%s\" href=\"/verdicts/%" PRId64 "\" title=\"%s: %s\">"
-			       "<span class=\"sr\">%s</span></a>",
+		html_add(html,
+			 "<a class=\"dot v-%s\" href=\"/verdicts/%" PRId64 "\" title=\"%s: %s\">"
+			 "<span class=\"sr\">%s</span></a>",
 			 page_str(result, "verdict"), page_int(result, "verdict_id"),
 			 page_str(result, "release"), page_str(result, "verdict"),
 			 page_str(result, "verdict"));
@@ -64,13 +66,16 @@ int page_test(struct exchange *exchange, struct err *err)
 		return rc;
 	items = json_object_get(test, "items");
 	html = page_begin(exchange, page_str(test, "test_id"), NULL);
-	html_add(html, "<h1><span class=\"id\">%s</span> <span class=\"title\">%s</span></h1>\n<ul class=\"clauses\">",
+	html_add(html,
+		 "<h1><span class=\"id\">%s</span> <span class=\"title\">%s</span></h1>\n<ul "
+		 "class=\"clauses\">",
 		 page_str(test, "test_id"), page_str(test, "title"));
-	json_array_foreach(json_object_get(test, "clauses"), i, clause)
-		html_add(html, "<li>%s</li>", json_is_string(clause) ? json_string_value(clause) : "");
+	json_array_foreach(json_object_get(test, "clauses"), i, clause) html_add(
+		html, "<li>%s</li>", json_is_string(clause) ? json_string_value(clause) : "");
 	html_add(html, "</ul>\n");
 	add_strip(html, items);
-	html_add(html, "<div class=\"scroll\"><table data-filter><thead><tr><th>Kernel<th>Run<th>Verdict<th>Reason"
+	html_add(html, "<div class=\"scroll\"><table "
+		       "data-filter><thead><tr><th>Kernel<th>Run<th>Verdict<th>Reason"
 		       "<th>When<th class=\"num\">Test time</tr></thead><tbody>\n");
 	for (i = 0; i < json_array_size(items); i++)
 		add_result(html, json_array_get(items, i), json_array_get(items, i + 1));

@@ -21,16 +21,20 @@ static void add_field_table(struct buf *html, const json_t *fields)
 
 	if (json_array_size(fields) == 0)
 		return;
-	html_add(html, "<div class=\"scroll\"><table class=\"fields\"><thead><tr><th>Field<th>Expected"
-		       "<th>Received<th></tr></thead><tbody>\n");
-	json_array_foreach((json_t *)(uintptr_t)fields, i, field) {
+	html_add(html,
+		 "<div class=\"scroll\"><table class=\"fields\"><thead><tr><th>Field<th>Expected"
+		 "<th>Received<th></tr></thead><tbody>\n");
+	json_array_foreach((json_t *)(uintptr_t)fields, i, field)
+	{
 		bool ok = json_bool_or(field, "ok", false);
 
-		html_add(html, "<tr class=\"%s\"><td><span class=\"faint\">%s.</span>%s<td><code>%s</code>"
-			       "<td><code>%s</code><td class=\"%s\">%s</tr>\n",
-			 ok ? "same" : "differs", page_str(field, "layer"), page_str(field, "field"),
-			 page_str(field, "want"), page_str(field, "got"), ok ? "n-PASS" : "n-FAIL",
-			 ok ? "✓" : "✗ differs");
+		html_add(
+			html,
+			"<tr class=\"%s\"><td><span class=\"faint\">%s.</span>%s<td><code>%s</code>"
+			"<td><code>%s</code><td class=\"%s\">%s</tr>\n",
+			ok ? "same" : "differs", page_str(field, "layer"), page_str(field, "field"),
+			page_str(field, "want"), page_str(field, "got"), ok ? "n-PASS" : "n-FAIL",
+			ok ? "✓" : "✗ differs");
 	}
 	html_add(html, "</tbody></table></div>\n");
 }
@@ -41,13 +45,16 @@ static void add_layer(struct buf *html, const json_t *layer)
 	const json_t *field;
 	size_t i;
 
-	html_add(html, "<details class=\"layer\"><summary>%s <span class=\"faint\">%" PRId64 " bytes</span>"
-		       "</summary><dl>", title, page_int(layer, "size"));
+	html_add(html,
+		 "<details class=\"layer\"><summary>%s <span class=\"faint\">%" PRId64
+		 " bytes</span>"
+		 "</summary><dl>",
+		 title, page_int(layer, "size"));
 	json_array_foreach(json_object_get(layer, "fields"), i, field)
-		html_add(html, "<dt>%s<dd><code>%s</code>", page_str(field, "name"), page_str(field, "text"));
+		html_add(html, "<dt>%s<dd><code>%s</code>", page_str(field, "name"),
+			 page_str(field, "text"));
 	html_add(html, "</dl>");
-	json_array_foreach(json_object_get(layer, "options"), i, field)
-		add_layer(html, field);
+	json_array_foreach(json_object_get(layer, "options"), i, field) add_layer(html, field);
 	html_add(html, "</details>");
 }
 
@@ -58,8 +65,11 @@ static void add_hex(struct buf *html, const char *hex)
 
 	if (bytes == 0)
 		return;
-	html_add(html, "<details class=\"layer\"><summary>Bytes <span class=\"faint\">%zu</span></summary>"
-		       "<pre class=\"hex\">", bytes);
+	html_add(
+		html,
+		"<details class=\"layer\"><summary>Bytes <span class=\"faint\">%zu</span></summary>"
+		"<pre class=\"hex\">",
+		bytes);
 	for (size_t i = 0; i < bytes && i < HEX_BYTES_MAX; i++) {
 		if (i % 16 == 0)
 			buf_printf(html, "%s<span class=\"faint\">%04zx</span> ", i ? "\n" : "", i);
@@ -73,8 +83,7 @@ static void add_packet(struct buf *html, const json_t *packet)
 	const json_t *layer;
 	size_t i;
 
-	json_array_foreach(json_object_get(packet, "layers"), i, layer)
-		add_layer(html, layer);
+	json_array_foreach(json_object_get(packet, "layers"), i, layer) add_layer(html, layer);
 	add_hex(html, page_str(packet, "hex"));
 }
 
@@ -92,8 +101,10 @@ static void add_near_misses(struct buf *html, const json_t *misses)
 	if (json_array_size(misses) == 0)
 		return;
 	html_add(html, "<h4>What came instead</h4>\n");
-	json_array_foreach((json_t *)(uintptr_t)misses, i, miss) {
-		html_add(html, "<div class=\"miss\"><p><code>%s</code></p>", page_str(miss, "summary"));
+	json_array_foreach((json_t *)(uintptr_t)misses, i, miss)
+	{
+		html_add(html, "<div class=\"miss\"><p><code>%s</code></p>",
+			 page_str(miss, "summary"));
 		add_field_table(html, json_object_get(miss, "fields"));
 		html_add(html, "</div>\n");
 	}
@@ -108,8 +119,8 @@ static const char *step_direction(const char *kind)
 		const char *kind;
 		const char *class;
 	} kinds[] = {
-		{ "send", "right" },	  { "expect", "left" },	  { "expect-none", "silence" },
-		{ "command", "command" }, { "wait", "wait" },	  { "note", "note-step" },
+		{ "send", "right" },      { "expect", "left" }, { "expect-none", "silence" },
+		{ "command", "command" }, { "wait", "wait" },   { "note", "note-step" },
 		{ "check", "check" },
 	};
 
@@ -125,8 +136,12 @@ static const char *step_verb(const char *kind)
 		const char *kind;
 		const char *verb;
 	} kinds[] = {
-		{ "send", "sent" },	       { "expect", "expected" }, { "expect-none", "expected silence" },
-		{ "command", "command" },      { "wait", "waited" },	 { "check", "checked" },
+		{ "send", "sent" },
+		{ "expect", "expected" },
+		{ "expect-none", "expected silence" },
+		{ "command", "command" },
+		{ "wait", "waited" },
+		{ "check", "checked" },
 	};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -158,7 +173,9 @@ static void add_step_line(struct buf *html, const json_t *step, bool failed)
 
 	html_add(html, "<span class=\"at\">");
 	add_clock(html, page_int(step, "time_ns"));
-	html_add(html, "</span><span class=\"lane %s\"><span class=\"what\"><span class=\"verb\">%s</span> %s",
+	html_add(html,
+		 "</span><span class=\"lane %s\"><span class=\"what\"><span "
+		 "class=\"verb\">%s</span> %s",
 		 step_direction(kind), step_verb(kind), *summary ? summary : text);
 	if (*summary && *text && strcmp(summary, text) != 0)
 		html_add(html, "<span class=\"sub\">%s</span>", text);
@@ -167,7 +184,8 @@ static void add_step_line(struct buf *html, const json_t *step, bool failed)
 	html_add(html, "</span></span><span class=\"mark\">");
 	if (is_judged)
 		html_add(html, "<span class=\"%s\">%s<span class=\"sr\"> %s</span></span>",
-			 failed ? "n-FAIL" : "n-PASS", failed ? "✗" : "✓", failed ? "not met" : "met");
+			 failed ? "n-FAIL" : "n-PASS", failed ? "✗" : "✓",
+			 failed ? "not met" : "met");
 	html_add(html, "</span>");
 }
 
@@ -191,7 +209,8 @@ static void add_step(struct buf *html, const json_t *step)
 		html_add(html, "<p class=\"faint\">%s%s%s", page_str(step, "node"),
 			 *page_str(step, "link") ? " on link " : "", page_str(step, "link"));
 	if (frame)
-		html_add(html, " <span class=\"faint\">frame %" PRId64 " of the capture</span>", frame);
+		html_add(html, " <span class=\"faint\">frame %" PRId64 " of the capture</span>",
+			 frame);
 	add_expected(html, json_object_get(step, "expected"));
 	add_field_table(html, json_object_get(step, "fields"));
 	add_near_misses(html, json_object_get(step, "near_misses"));
@@ -209,10 +228,10 @@ static void add_ladder(struct buf *html, const json_t *steps)
 		return;
 	}
 	html_add(html, "<div class=\"ladder-head\" aria-hidden=\"true\"><span class=\"at\">s</span>"
-		       "<span class=\"ends\"><span>tester</span><span>NUT</span></span><span class=\"mark\">"
+		       "<span class=\"ends\"><span>tester</span><span>NUT</span></span><span "
+		       "class=\"mark\">"
 		       "</span></div>\n<ol class=\"ladder\">\n");
-	json_array_foreach((json_t *)(uintptr_t)steps, i, step)
-		add_step(html, step);
+	json_array_foreach((json_t *)(uintptr_t)steps, i, step) add_step(html, step);
 	html_add(html, "</ol>\n");
 }
 
@@ -222,7 +241,9 @@ static void add_facts(struct buf *html, const json_t *verdict, const json_t *run
 {
 	html_add(html, "<dl class=\"facts\"><div><dt>Kernel<dd>");
 	page_kernel_link(html, run);
-	html_add(html, "</div><div><dt>Run<dd><a href=\"/runs/%" PRId64 "\">%s</a></div><div><dt>Begun<dd>",
+	html_add(html,
+		 "</div><div><dt>Run<dd><a href=\"/runs/%" PRId64
+		 "\">%s</a></div><div><dt>Begun<dd>",
 		 page_int(verdict, "run_id"), page_str(run, "set"));
 	page_time(html, page_int(verdict, "started_us"));
 	html_add(html, "</div><div><dt>Test time<dd>");
@@ -236,10 +257,13 @@ static void add_facts(struct buf *html, const json_t *verdict, const json_t *run
 	page_duration(html, page_int(verdict, "teardown_ns"));
 	html_add(html, "</span></div>");
 	if (*page_str(verdict, "since_release"))
-		html_add(html, "<div><dt>Failing since<dd>%s</div>", page_str(verdict, "since_release"));
-	html_add(html, "<div><dt>Script<dd><code class=\"id\">%s</code></div>", page_str(verdict, "test_version"));
+		html_add(html, "<div><dt>Failing since<dd>%s</div>",
+			 page_str(verdict, "since_release"));
+	html_add(html, "<div><dt>Script<dd><code class=\"id\">%s</code></div>",
+		 page_str(verdict, "test_version"));
 	if (*page_str(verdict, "signature"))
-		html_add(html, "<div class=\"full\"><dt>Signature<dd><code class=\"id\">%s</code></div>",
+		html_add(html,
+			 "<div class=\"full\"><dt>Signature<dd><code class=\"id\">%s</code></div>",
 			 page_str(verdict, "signature"));
 	html_add(html, "</dl>\n");
 }
@@ -253,7 +277,8 @@ static void add_attempts(struct buf *html, const json_t *verdict)
 	if (json_array_size(attempts) < 2)
 		return;
 	html_add(html, "<p class=\"attempts\">Attempts: ");
-	json_array_foreach((json_t *)(uintptr_t)attempts, i, attempt) {
+	json_array_foreach((json_t *)(uintptr_t)attempts, i, attempt)
+	{
 		int64_t id = page_int(attempt, "verdict_id");
 
 		html_add(html, "<a class=\"%s\" href=\"/verdicts/%" PRId64 "\">%" PRId64 " ",
@@ -273,8 +298,8 @@ static void add_clauses(struct buf *html, const json_t *clauses)
 	if (json_array_size(clauses) == 0)
 		return;
 	html_add(html, "<ul class=\"clauses\">");
-	json_array_foreach((json_t *)(uintptr_t)clauses, i, clause)
-		html_add(html, "<li>%s</li>", json_is_string(clause) ? json_string_value(clause) : "");
+	json_array_foreach((json_t *)(uintptr_t)clauses, i, clause) html_add(
+		html, "<li>%s</li>", json_is_string(clause) ? json_string_value(clause) : "");
 	html_add(html, "</ul>\n");
 }
 
@@ -283,14 +308,20 @@ static void add_reproduce(struct buf *html, const json_t *verdict)
 	const json_t *file;
 	size_t i;
 
-	html_add(html, "<h2>Do it again</h2>\n<p>With the kernel's files in the working folder, as any user:</p>"
-		       "<pre class=\"command\">%s</pre>\n<ul class=\"files\">", page_str(verdict, "reproduce"));
-	json_array_foreach(json_object_get(verdict, "kernel_files"), i, file) {
+	html_add(html,
+		 "<h2>Do it again</h2>\n<p>With the kernel's files in the working folder, as any "
+		 "user:</p>"
+		 "<pre class=\"command\">%s</pre>\n<ul class=\"files\">",
+		 page_str(verdict, "reproduce"));
+	json_array_foreach(json_object_get(verdict, "kernel_files"), i, file)
+	{
 		const char *role = page_str(file, "role");
 
 		if (strcmp(role, "image") != 0 && strcmp(role, "modules") != 0)
 			continue;
-		html_add(html, "<li><a href=\"/api/v1/files/%" PRId64 "\">%s</a> <span class=\"faint\">as %s, ",
+		html_add(html,
+			 "<li><a href=\"/api/v1/files/%" PRId64
+			 "\">%s</a> <span class=\"faint\">as %s, ",
 			 page_int(file, "file_id"), role,
 			 strcmp(role, "image") == 0 ? "bzImage" : "modules.tar.zst");
 		page_bytes(html, page_int(file, "size_bytes"));
@@ -326,7 +357,8 @@ int page_verdict(struct exchange *exchange, struct err *err)
 	add_clauses(html, json_object_get(verdict, "clauses"));
 	add_attempts(html, verdict);
 	add_facts(html, verdict, run);
-	html_add(html, "<p><a href=\"/tests/%-s\">History of this test</a></p>\n", page_str(verdict, "test_id"));
+	html_add(html, "<p><a href=\"/tests/%-s\">History of this test</a></p>\n",
+		 page_str(verdict, "test_id"));
 	page_files(html, json_object_get(verdict, "files"));
 	html_add(html, "<h2>Steps</h2>\n");
 	add_ladder(html, json_object_get(verdict, "steps"));

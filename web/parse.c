@@ -61,13 +61,15 @@ static int parse_path(char *path, struct target *target, struct err *err)
 	int rc = 0;
 
 	if (path[0] != '/')
-		return err_set(err, LAB_EPARSE, "request target: expected a path that begins with '/'");
+		return err_set(err, LAB_EPARSE,
+			       "request target: expected a path that begins with '/'");
 	if (!*rest)
 		return 0;
 	/* "/runs/" is another address than "/runs": the empty segment stays. */
 	while (rc >= 0 && (segment = strsep(&rest, "/"))) {
 		if (target->segment_count == TARGET_SEGMENTS_MAX)
-			return err_set(err, LAB_EPARSE, "request target: more than %d path segments",
+			return err_set(err, LAB_EPARSE,
+				       "request target: more than %d path segments",
 				       TARGET_SEGMENTS_MAX);
 		rc = decode(segment, false, err);
 		target->segments[target->segment_count++] = segment;
@@ -150,8 +152,8 @@ int parse_integer(const char *text, int64_t min, int64_t max, int64_t *ret_value
 
 	if ((text[0] == '0' && text[1]) || !take_digits(&end, &value) || *end || value < min ||
 	    value > max)
-		return err_set(err, LAB_EINVALID,
-			       "expected a number from %" PRId64 " to %" PRId64, min, max);
+		return err_set(err, LAB_EINVALID, "expected a number from %" PRId64 " to %" PRId64,
+			       min, max);
 	*ret_value = value;
 	return 0;
 }

@@ -12,7 +12,7 @@
 struct err;
 
 #define TARGET_SEGMENTS_MAX 12
-#define TARGET_PAIRS_MAX 16
+#define TARGET_PAIRS_MAX    16
 
 struct target_pair {
 	const char *name;  /* decoded, UTF-8 without control characters */
@@ -21,7 +21,7 @@ struct target_pair {
 
 /* "/runs/7/verdicts?limit=5": decoded after it was split, so that "%2F" is no border. */
 struct target {
-	char *bytes;				   /* holds all strings */
+	char *bytes;                               /* holds all strings */
 	const char *segments[TARGET_SEGMENTS_MAX]; /* decoded path, {} for "/" */
 	size_t segment_count;
 	struct target_pair pairs[TARGET_PAIRS_MAX]; /* decoded query */

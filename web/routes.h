@@ -34,7 +34,7 @@ struct param {
 struct exchange {
 	const struct server *server;
 	const struct request *request;
-	struct db *db;		   /* in a read transaction */
+	struct db *db;             /* in a read transaction */
 	struct response *response; /* 200 and empty at first */
 };
 
@@ -42,22 +42,22 @@ struct exchange {
 typedef int (*route_handler)(struct exchange *exchange, struct err *err);
 
 struct route {
-	const char *path; /* "/api/v1/runs/{run_id}" */
+	const char *path; /* "/api/v1/runs/{run_id}"; NULL ends a table */
 	route_handler handle;
 	const struct param *params; /* of path and query, NULL for none */
-	const char *summary;	    /* one sentence */
-	const char *schema;	    /* API: of the answer, in schemas.json; NULL = bytes */
+	const char *summary;        /* one sentence */
+	const char *schema;         /* API: of the answer, in schemas.json; NULL = bytes */
 	const char *body_schema;    /* API: of a POST's body, NULL = none */
-	bool is_post;		    /* needs the token; else GET and HEAD */
-	bool is_api;		    /* described in the OpenAPI document */
+	bool is_post;               /* needs the token; else GET and HEAD */
+	bool is_api;                /* described in the OpenAPI document */
 };
 
 /* All routes, ended by path == NULL. */
 extern const struct route routes[];
 
-/* The route of a path and method; NULL with *ret_allow the methods of the path (NULL: no such path). */
-const struct route *route_find(const struct target *target, enum method method,
-			       const char **ret_allow);
+/* The route of a path and method in `table`; NULL with *ret_allow the methods of the path (NULL: no such path). */
+const struct route *route_find(const struct route *table, const struct target *target,
+			       enum method method, const char **ret_allow);
 /* Every parameter is known, given once and as its type wants it; LAB_EINVALID names the wrong one. */
 int route_check_params(const struct route *route, const struct target *target, struct err *err);
 /* True if `{name}` is part of the path. */

@@ -30,8 +30,8 @@ struct server *server_new(const struct web_config *config, struct orchestrator *
 
 	server->address = xstrdup(config->address);
 	server->token = config->token && *config->token ? xstrdup(config->token) : NULL;
-	server->is_loopback = strncmp(config->address, "127.", 4) == 0 ||
-			      strcmp(config->address, "::1") == 0;
+	server->is_loopback =
+		strncmp(config->address, "127.", 4) == 0 || strcmp(config->address, "::1") == 0;
 	server->orchestrator = orchestrator;
 	return server;
 }
@@ -110,9 +110,9 @@ void server_fail(const struct request *request, struct response *response, int s
 	response->etag[0] = '\0';
 	buf_reset(&response->body);
 	if (is_api || request->method == METHOD_POST) {
-		auto_json json_t *value = json_pack("{s:{s:s, s:o}}", "error", "code",
-						    status_word(status), "text",
-						    json_string_lossy(text, strlen(text)));
+		auto_json json_t *value =
+			json_pack("{s:{s:s, s:o}}", "error", "code", status_word(status), "text",
+				  json_string_lossy(text, strlen(text)));
 		auto_free char *line = json_text(value);
 
 		response->content_type = "application/json";
@@ -230,10 +230,11 @@ static int check_request(const struct server *server, const char *target, struct
 		return rc == LAB_ELIMIT ? 414 : 400;
 	if (server->is_loopback &&
 	    !(request->host && host_is_local(request->host, server->address))) {
-		*ret_text = "the Host header does not name this lab: expected localhost or its address";
+		*ret_text =
+			"the Host header does not name this lab: expected localhost or its address";
 		return 403;
 	}
-	request->route = route_find(&request->target, request->method, &response->allow);
+	request->route = route_find(routes, &request->target, request->method, &response->allow);
 	if (!request->route) {
 		*ret_text = response->allow ? "the method is not allowed here"
 					    : "there is nothing at this address";
@@ -298,7 +299,8 @@ void server_answer(const struct server *server, struct db *db, struct request *r
 		rc = db_end(db, rc, &err);
 	}
 	if (rc >= 0 && response->body.overflow)
-		rc = err_set(&err, LAB_EFAIL, "the answer is larger than %u bytes", LIMIT_HTTP_PAGE);
+		rc = err_set(&err, LAB_EFAIL, "the answer is larger than %u bytes",
+			     LIMIT_HTTP_PAGE);
 	if (rc < 0)
 		fail_with_error(request, response, rc, &err);
 }

@@ -23,17 +23,17 @@ enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_OTHER };
 
 struct request {
 	enum method method;
-	const char *host;	   /* Host header, NULL if absent; so the next ones */
+	const char *host; /* Host header, NULL if absent; so the next ones */
 	const char *authorization;
 	const char *content_type;
 	const char *if_none_match;
 	const char *range;
 	const char *if_range;
-	bool has_body;		   /* the headers announce one */
-	int64_t body_size;	   /* as announced, -1 if not known */
+	bool has_body;     /* the headers announce one */
+	int64_t body_size; /* as announced, -1 if not known */
 	struct target target;
 	const struct route *route; /* set by server_check() */
-	json_t *body;		   /* a POST's object, or NULL */
+	json_t *body;              /* a POST's object, or NULL */
 };
 
 enum response_cache {
@@ -44,16 +44,16 @@ enum response_cache {
 struct response {
 	int status;
 	const char *content_type; /* a literal */
-	struct buf body;	  /* unless is_artifact */
-	bool is_artifact;	  /* the body is this part of an artifact */
+	struct buf body;          /* unless is_artifact */
+	bool is_artifact;         /* the body is this part of an artifact */
 	int64_t artifact_id;
 	struct byte_range part;
-	int64_t total_bytes;	  /* of the artifact; > part.size with status 206 */
-	char etag[80];		  /* with its quotes, "" = none */
+	int64_t total_bytes; /* of the artifact; > part.size with status 206 */
+	char etag[80];       /* with its quotes, "" = none */
 	enum response_cache cache;
-	char *download_name;	  /* ASCII; NULL = shown in the browser */
-	const char *allow;	  /* for 405: a literal */
-	bool is_untrusted;	  /* content is somebody else's: no script, no form, no frame */
+	char *download_name; /* ASCII; NULL = shown in the browser */
+	const char *allow;   /* for 405: a literal */
+	bool is_untrusted;   /* content is somebody else's: no script, no form, no frame */
 };
 void response_release(struct response *response);
 

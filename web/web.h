@@ -13,7 +13,7 @@ struct web;
 
 struct web_config {
 	const char *address; /* numeric IPv4 or IPv6 address to listen on */
-	int port;	     /* 0 = any free one */
+	int port;            /* 0 = any free one */
 	const char *db_path; /* of an existing database of this version */
 	const char *token;   /* who has it may change things; NULL or "" = nobody may */
 };
