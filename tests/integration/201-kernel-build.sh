@@ -73,6 +73,18 @@ jq '.config_name = "huge"' "$TMP/config.json" > "$TMP/config2.json"
 like "$(reports config 'select(.event == "failed").text')" "'huge' is neither" \
 	"an unknown configuration"
 
+# A disk that is too small is found before anything is unpacked.
+if unshare -rm true 2> /dev/null; then
+	mkdir "$TMP/small"
+	jq ".scratch = \"$TMP/small/job\"" "$TMP/good.json" > "$TMP/small.json"
+	unshare -rm sh -c 'mount -t tmpfs -o size=1m none "$1/small" && exec "$2" "$1/small.json"' \
+		sh "$TMP" "$BUILD/testlab-builder" 3> "$TMP/small.reports" 2> "$TMP/small.log"
+	is "$(outcome small)" "failed ENOSPC" "a full disk"
+	is "$(reports small .kernel_failed)" null "is not the kernel's failure"
+else
+	skip "a full disk" "unshare does not work here"
+fi
+
 # A makefile that forks off and never ends. Its processes are told apart by their argument.
 mark=86399.$$
 make_tree "$TMP/endless.tree"

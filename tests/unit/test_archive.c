@@ -101,7 +101,7 @@ static void test_harmless_archive(void **state)
 static void test_refused_members(void **state)
 {
 	static const struct {
-		struct member members[2];
+		struct member members[3];
 		size_t count;
 		const char *text; /* in the message */
 	} cases[] = {
@@ -110,7 +110,11 @@ static void test_refused_members(void **state)
 		{ { { "/evil", AE_IFREG, "x" } }, 1, "absolute" },
 		{ { { "link", AE_IFLNK, "/etc" } }, 1, "absolute" },
 		{ { { "a/link", AE_IFLNK, "../../etc" } }, 1, "leads out" },
-		{ { { "link", AE_IFLNK, "dir" }, { "link/file", AE_IFREG, "x" } }, 2, "link" },
+		{ { { "dir", AE_IFDIR, "" },
+		    { "link", AE_IFLNK, "dir" },
+		    { "link/evil", AE_IFREG, "x" } },
+		  3,
+		  "symlink" },
 		{ { { "pipe", AE_IFIFO, "" } }, 1, "neither file" },
 		{ { { "bad\nname", AE_IFREG, "x" } }, 1, "control byte" },
 	};
