@@ -168,9 +168,7 @@ static int compute(const struct build *build, unsigned index, const struct layer
 	case RULE_NEXT_HEADER:
 		return next_number(build, index, field, ret_value, err);
 	case RULE_PAYLOAD_LENGTH:
-		*ret_value = build->content_end > layer->offset + layer->size
-				     ? build->content_end - layer->offset - layer->size
-				     : 0;
+		*ret_value = build->content_end - layer->offset - layer->size;
 		return 0;
 	case RULE_HOP_LIMIT:
 		*ret_value = hop_limit_for(build, index);
@@ -179,8 +177,7 @@ static int compute(const struct build *build, unsigned index, const struct layer
 		*ret_value = layer->size / 8 - 1;
 		return 0;
 	case RULE_UDP_LENGTH:
-		*ret_value =
-			build->content_end > layer->offset ? build->content_end - layer->offset : 0;
+		*ret_value = build->content_end - layer->offset;
 		return 0;
 	case RULE_DATA_OFFSET:
 		*ret_value = layer->size / 4;
@@ -290,9 +287,6 @@ static int write_checksum(struct build *build, unsigned index, struct err *err)
 	if (!packet_is_in_ip6(build->packet, index))
 		return err_set(err, LAB_EINVALID, "%s.checksum: there is no 'ip6' layer before it",
 			       layer->type->name);
-	if (build->content_end < layer->offset)
-		return err_set(err, LAB_EINVALID, "%s: no layer can come behind 'trailer'",
-			       layer->type->name);
 	sum = packet_checksum(build->packet, index, (const uint8_t *)build->bytes.data,
 			      build->content_end);
 	/* 0 would mean that there is none (RFC 8200 8.1). */
@@ -308,6 +302,10 @@ static int build_into(struct build *build, struct err *err)
 	const struct packet *packet = build->packet;
 	int rc;
 
+	for (unsigned i = 0; i + 1 < packet->layer_count; i++)
+		if (packet->layers[i]->type == layer_trailer)
+			return err_set(err, LAB_EINVALID, "%s: no layer can come behind 'trailer'",
+				       packet->layers[i + 1]->type->name);
 	for (unsigned i = 0; i < packet->layer_count; i++)
 		lay_out(packet->layers[i], &build->bytes);
 	if (build->bytes.overflow)

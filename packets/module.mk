@@ -13,3 +13,4 @@ packets_sources := \
 	packets/show.c \
 	packets/sound.c
 $(call archive,packets,$(packets_sources))
+$(call unit_test,test_packet,tests/unit/test_packet.c,packets base,jansson)

@@ -40,8 +40,6 @@ static bool is_layer_sound(const struct packet *packet, unsigned index, const ui
 {
 	const struct layer *layer = packet->layers[index];
 
-	if (is_malformed(layer, why))
-		return false;
 	if (layer->type == layer_ip6 && layer_get_uint(layer, "version", 6) != 6) {
 		(void)err_set(why, LAB_EPARSE, "ip6.version is %" PRIu64,
 			      layer_get_uint(layer, "version", 6));
@@ -73,6 +71,9 @@ bool packet_is_sound(const struct packet *packet, struct err *why)
 	auto_cleanup(buf_release_p) struct buf bytes = BUF_INIT(LIMIT_FRAME_BYTES);
 	size_t end;
 
+	for (unsigned i = 0; i < copy->layer_count; i++)
+		if (is_malformed(copy->layers[i], why))
+			return false;
 	if (packet_build(copy, &bytes, why) < 0)
 		return false;
 	end = packet_content_end(copy, bytes.size);
