@@ -1,5 +1,6 @@
 #!/bin/bash
 # testlabd's options and settings: what is refused, and how it is said.
+# takes: 3 s, limit: 60 s
 . "$(dirname "$0")/lib.sh" || exit 1
 plan 15
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Starting, being refused a second time, stopping, starting again.
+# takes: 10 s, limit: 120 s
 . "$(dirname "$0")/lib.sh" || exit 1
 . "$(dirname "$0")/lab.sh"
 plan 17

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Triggering and cancelling over the API: what is asked for happens, once, in order.
+# takes: 90 s, limit: 600 s
 . "$(dirname "$0")/lib.sh" || exit 1
 . "$(dirname "$0")/lab.sh"
 quiet_config

@@ -1,6 +1,7 @@
 #!/bin/bash
 # kill -9 of the daemon at many moments of a cycle: nothing is lost, no finished
 # test is repeated, nothing is left running or lying about.
+# takes: 200 s, limit: 900 s
 . "$(dirname "$0")/lib.sh" || exit 1
 . "$(dirname "$0")/lab.sh"
 quiet_config

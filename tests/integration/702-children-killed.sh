@@ -2,6 +2,7 @@
 # A builder or runner that is killed mid-work is a lost job that is done again,
 # never a wrong verdict; when it happens too often, the cycle fails by the lab's
 # own trouble.
+# takes: 150 s, limit: 900 s
 . "$(dirname "$0")/lib.sh" || exit 1
 . "$(dirname "$0")/lab.sh"
 quiet_config
