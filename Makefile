@@ -21,7 +21,7 @@ SAN ?=
 BUILD := build$(if $(SAN),-$(SAN))
 
 # Goals that build nothing need no libraries.
-idle_goals := help clean deps check check-style check-integration demo format dist
+idle_goals := help clean deps check check-style check-integration demo demo-stop format dist
 ifneq ($(filter-out $(idle_goals),$(or $(MAKECMDGOALS),all)),)
 missing := $(shell for p in $(PACKAGES) $(TEST_PACKAGES); do pkg-config --exists "$$p" || printf "%s, " "$$p"; done)
 ifneq ($(missing),)
@@ -218,6 +218,9 @@ check-headers:
 
 # --- measuring and showing ------------------------------------------------------------------------------
 
+demo-stop: ## stop the lab that `make demo` started
+	$(Q)tools/demo stop
+
 bench: all ## measure: builds, boots, restores, tests, pages
 	$(Q)tools/bench
 
@@ -268,4 +271,4 @@ help: ## this list
 
 FORCE:
 .PHONY: all deps check tests list-tests check-unit check-integration check-asan check-style check-headers fuzz-replay fuzz \
-	fuzz-run lint format bench demo install uninstall dist compile-commands clean help FORCE
+	fuzz-run lint format bench demo demo-stop install uninstall dist compile-commands clean help FORCE

@@ -3,6 +3,8 @@ orchestrator_sources := orchestrator/ask.c orchestrator/build.c orchestrator/chi
 	orchestrator/process.c orchestrator/recover.c orchestrator/run.c orchestrator/schedule.c \
 	orchestrator/state_folder.c orchestrator/trigger.c orchestrator/watch.c
 $(call archive,orchestrator,$(orchestrator_sources))
+$(call program,testlabd,orchestrator/main.c,web orchestrator db base,\
+	libuv sqlite3 jansson libconfig libmicrohttpd libzstd libcrypto)
 
 # The commented configuration file as one C string literal.
 $(BUILD)/gen/testlabd.conf.inc: orchestrator/testlabd.conf
