@@ -123,7 +123,9 @@ static void test_terminals_are_safe(void **state)
 	(void)state;
 	check_shown("plain \xc3\xa4\xe2\x82\xac", "plain \xc3\xa4\xe2\x82\xac");
 	check_shown("\033]0;title\007\n", "?]0;title??");
-	check_shown("\xc2\x9b" "31m", "?31m"); /* CSI as one character */
+	check_shown("\xc2\x9b"
+		    "31m",
+		    "?31m"); /* CSI as one character */
 	check_shown("\xc2", "\xc2");
 }
 
