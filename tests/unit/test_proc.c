@@ -176,7 +176,7 @@ static void test_nothing_is_inherited(void **state)
 	struct err err = ERR_INIT;
 	struct proc_spec spec = {
 		.argv = SHELL("ls /proc/self/fd | wc -l; "
-			      "sed -n 's/^SigBlk:\\t//p;s/^SigIgn:\\t//p' /proc/$$/status"),
+			      "exec sed -n 's/^SigBlk:\\t//p;s/^SigIgn:\\t//p' /proc/self/status"),
 		.output = &out
 	};
 	int open_fd = open("/dev/null", O_RDONLY);   /* not close-on-exec */
