@@ -19,9 +19,11 @@ BUILD=${BUILD:-$ROOT/build}
 export TESTLAB=$BUILD/testlab
 TESTLABD=$BUILD/testlabd
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/testlab-it.XXXXXX") || exit 1
-# The user's home and cache stay: libvirt's session daemon and the Debian packages
-# that NUTs are made of live there and are shared by all tests, as in real use.
+# The home stays, for libvirt's session. The cache is one for all tests: kernels and
+# Debian packages are fetched once. It is short, because sockets lie in it.
 export XDG_STATE_HOME=$TMP/state TMPDIR=$TMP/tmp
+export XDG_CACHE_HOME=${TESTLAB_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/testlab-check}
+mkdir -p "$XDG_CACHE_HOME"
 unset TESTLAB_TOKEN TESTLAB_DATA
 mkdir "$TMPDIR"
 
