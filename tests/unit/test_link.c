@@ -71,6 +71,57 @@ static int set_up(void **state)
 	return 0;
 }
 
+/*
+ * The host stamps datagrams only while some socket asks for it, and begins a
+ * moment after the first one did: until then a frame's time is that of reading
+ * it. Wait for it with a link that stays open all the time.
+ */
+static struct link *early_link;
+static struct loop *early_loop;
+
+static int64_t early_ns;
+
+static void on_early_frame(struct link *link, const uint8_t *frame, size_t size, int64_t time_ns,
+			   void *user)
+{
+	(void)link;
+	(void)frame;
+	(void)size;
+	(void)user;
+	early_ns = time_ns;
+}
+
+static int wait_for_stamps(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(loop_new(&early_loop, NULL), 0);
+	assert_int_equal(link_open_udp(early_loop, "e", on_early_frame, NULL, &early_link, NULL),
+			 0);
+	fd = open_nut(early_link);
+	for (int i = 0; i < 200; i++) {
+		int64_t now_ns;
+
+		assert_int_equal(send(fd, "1", 1, 0), 1);
+		usleep(2000);
+		now_ns = loop_now_ns(early_loop);
+		assert_int_equal(loop_run(early_loop, now_ns, NULL, NULL), 0);
+		if (early_ns < now_ns - NS_PER_MS)
+			break;
+	}
+	close(fd);
+	return 0;
+}
+
+static int close_early_link(void **state)
+{
+	(void)state;
+	link_close(early_link);
+	loop_free(early_loop);
+	return 0;
+}
+
 static int tear_down(void **state)
 {
 	struct bench *bench = *state;
@@ -251,5 +302,5 @@ int main(void)
 		T(overflow_is_counted),     T(ports_are_kept),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, wait_for_stamps, close_early_link);
 }
