@@ -390,7 +390,7 @@ uint64_t link_get_sequence(const struct link *link)
  * What the host kernel knows of the sockets at the NUT's port: the holder and
  * QEMU's. proc_pid_net(5); the addresses are 127.0.0.1 in memory order.
  */
-static void read_nut_socket(const struct link *link, uint64_t *ret_backlog, uint64_t *ret_drops)
+static void read_nut_socket(uint16_t nut_port, uint64_t *ret_backlog, uint64_t *ret_drops)
 {
 	auto_fclose FILE *file = fopen("/proc/net/udp", "re");
 	char line[512];
@@ -406,18 +406,18 @@ static void read_nut_socket(const struct link *link, uint64_t *ret_backlog, uint
 			   " %*x:%*x %*x %*d %*d %*d %*d %*x %" SCNu64,
 			   &address, &port, &backlog, &drops) != 4)
 			continue;
-		if (port != link->nut_port || address != htonl(INADDR_LOOPBACK))
+		if (port != nut_port || address != htonl(INADDR_LOOPBACK))
 			continue;
 		*ret_backlog += backlog;
 		*ret_drops += drops;
 	}
 }
 
-uint64_t link_get_nut_backlog(const struct link *link)
+uint64_t link_port_backlog(uint16_t nut_port)
 {
 	uint64_t backlog, drops;
 
-	read_nut_socket(link, &backlog, &drops);
+	read_nut_socket(nut_port, &backlog, &drops);
 	return backlog;
 }
 
@@ -426,5 +426,5 @@ void link_get_counters(const struct link *link, struct link_counters *ret_counte
 	uint64_t backlog;
 
 	*ret_counters = link->counters;
-	read_nut_socket(link, &backlog, &ret_counters->nut_dropped);
+	read_nut_socket(link->nut_port, &backlog, &ret_counters->nut_dropped);
 }

@@ -54,7 +54,7 @@ void link_start_stamps(struct link *link);
 /* The sequence number in the last stamp that was taken in; 0 before the first. */
 uint64_t link_get_sequence(const struct link *link);
 
-/* Bytes that wait in the NUT's socket: sent by us and not yet taken in by QEMU; 0 if unknown. */
-uint64_t link_get_nut_backlog(const struct link *link);
+/* Bytes that wait in the socket of a NUT's port, sent by us and not yet read by QEMU. Any thread. */
+uint64_t link_port_backlog(uint16_t nut_port);
 /* Throw away what waits in our socket or to be delivered; returns how many frames. */
 unsigned link_drain(struct link *link);

@@ -36,7 +36,7 @@ struct loop {
 	atomic_bool cancelled;
 	bool has_signals;
 	bool running;
-	bool working; /* loop_work() waits */
+	bool working; /* loop_wait() waits */
 };
 
 struct loop_watch {
@@ -336,6 +336,66 @@ int loop_cancel_on_signals(struct loop *loop, struct err *err)
 	return rc < 0 ? err_set(err, rc, "uv_signal_start: %s", uv_strerror(rc)) : 0;
 }
 
+/* --- waiting for the host ----------------------------------------------------- */
+
+/* The host-time limit of one loop_wait(). */
+struct deadline {
+	uv_timer_t timer; /* first, so that a handle is its deadline */
+	bool passed;
+};
+
+static void on_deadline(uv_timer_t *timer)
+{
+	((struct deadline *)timer)->passed = true;
+}
+
+static void on_deadline_closed(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static struct deadline *deadline_start(struct loop *loop, int64_t timeout_ms)
+{
+	struct deadline *deadline = xcalloc(1, sizeof(*deadline));
+
+	lab_assert(uv_timer_init(&loop->uv, &deadline->timer) == 0);
+	if (timeout_ms <= 0)
+		return deadline;
+	uv_update_time(&loop->uv);
+	lab_assert(uv_timer_start(&deadline->timer, on_deadline, (uint64_t)timeout_ms, 0) == 0);
+	return deadline;
+}
+
+int loop_wait(struct loop *loop, const bool *done, const bool *stop, int64_t timeout_ms,
+	      struct err *err)
+{
+	struct deadline *deadline;
+	bool late;
+	int rc;
+
+	lab_assert(!loop->running);
+	deadline = deadline_start(loop, timeout_ms);
+	loop->running = true;
+	loop->working = true;
+	rc = run(loop, INT64_MAX, (const bool *[]){ done, &deadline->passed, stop }, 3, err);
+	loop->working = false;
+	loop->running = false;
+	late = deadline->passed;
+	uv_close((uv_handle_t *)&deadline->timer, on_deadline_closed);
+	if (done && *done)
+		return 0;
+	if (rc < 0)
+		return rc;
+	if (late)
+		return err_set(err, LAB_ETIMEOUT, "no end after %lld ms", (long long)timeout_ms);
+	return err_set(err, LAB_EBUSY, "given up, still going on");
+}
+
+bool loop_is_working(const struct loop *loop)
+{
+	return loop->working;
+}
+
 /* --- work ------------------------------------------------------------------ */
 
 static void work_free(struct work *work)
@@ -381,85 +441,27 @@ void loop_work_detached(struct loop *loop, loop_work_fn fn, void *arg, void (*re
 	work->abandoned = true;
 }
 
-/* The host-time limit of one loop_work(). */
-struct deadline {
-	uv_timer_t timer; /* first, so that a handle is its deadline */
-	bool passed;
-};
-
-static void on_deadline(uv_timer_t *timer)
-{
-	((struct deadline *)timer)->passed = true;
-}
-
-static void on_deadline_closed(uv_handle_t *handle)
-{
-	free(handle);
-}
-
-static struct deadline *deadline_start(struct loop *loop, int64_t timeout_ms)
-{
-	struct deadline *deadline = xcalloc(1, sizeof(*deadline));
-
-	lab_assert(uv_timer_init(&loop->uv, &deadline->timer) == 0);
-	if (timeout_ms <= 0)
-		return deadline;
-	uv_update_time(&loop->uv);
-	lab_assert(uv_timer_start(&deadline->timer, on_deadline, (uint64_t)timeout_ms, 0) == 0);
-	return deadline;
-}
-
-/* What the end of the wait means, as loop_work() returns it. */
-static int work_result(const struct work *work, int run_rc, bool late, int64_t timeout_ms,
-		       struct err *err)
-{
-	if (work->done) {
-		if (work->rc < 0)
-			return err_set(err, work->rc, "%s", work->err.text);
-		return work->rc;
-	}
-	if (run_rc < 0)
-		return run_rc;
-	if (late)
-		return err_set(err, LAB_ETIMEOUT, "no end after %lld ms", (long long)timeout_ms);
-	return err_set(err, LAB_EBUSY, "given up, still going on");
-}
-
 int loop_work(struct loop *loop, const struct loop_job *job, struct err *err)
 {
-	struct deadline *deadline;
 	struct work *work;
 	int rc;
 
-	lab_assert(!loop->running);
 	if (loop->cancelled) {
 		if (job->release)
 			job->release(job->arg);
 		return err_set(err, LAB_ECANCELLED, "cancelled");
 	}
 	work = work_start(loop, job->work, job->arg, job->release);
-	deadline = deadline_start(loop, job->timeout_ms);
-	loop->running = true;
-	loop->working = true;
-	rc = run(loop, INT64_MAX, (const bool *[]){ &work->done, &deadline->passed, job->stop }, 3,
-		 err);
-	loop->working = false;
-	loop->running = false;
-	rc = work_result(work, rc, deadline->passed, job->timeout_ms, err);
-	uv_close((uv_handle_t *)&deadline->timer, on_deadline_closed);
-	if (work->done) {
-		if (job->finish)
-			job->finish(job->arg);
-		work_free(work);
-	} else {
+	rc = loop_wait(loop, &work->done, job->stop, job->timeout_ms, err);
+	if (!work->done) {
 		work->abandoned = true;
+		return rc;
 	}
+	rc = work->rc < 0 ? err_set(err, work->rc, "%s", work->err.text) : work->rc;
+	if (job->finish)
+		job->finish(job->arg);
+	work_free(work);
 	return rc;
-}
-
-bool loop_is_working(const struct loop *loop)
-{
-	return loop->working;
 }
 
 void loop_set_clock(struct loop *loop, const struct clock_ops *ops, void *clock)

@@ -14,7 +14,7 @@
  *
  * One thread. Blocking work (libvirt, guest agent) goes through loop_work(),
  * which runs it in libuv's pool while the loop goes on. Callbacks must not call
- * loop_run() or loop_work().
+ * loop_run(), loop_wait() or loop_work().
  */
 #pragma once
 
@@ -69,7 +69,7 @@ void loop_watch_stop(struct loop_watch *watch); /* NULL is fine; before the fd i
  * negative code (LAB_ECANCELLED after loop_cancel).
  */
 int loop_run(struct loop *loop, int64_t until_ns, const bool *stop, struct err *err);
-/* Make the running and every later loop_run and loop_work return LAB_ECANCELLED; from any thread or
+/* Make the running and every later loop_run, loop_wait and loop_work return LAB_ECANCELLED; from any thread or
  * signal handler. */
 void loop_cancel(struct loop *loop);
 bool loop_is_cancelled(const struct loop *loop);
@@ -77,21 +77,27 @@ bool loop_is_cancelled(const struct loop *loop);
 int loop_cancel_on_signals(struct loop *loop, struct err *err);
 
 /*
- * Run `work` in another thread and events meanwhile. Returns what `work`
- * returned; or LAB_ETIMEOUT after `timeout_ms` of host time (0: never),
- * LAB_ECANCELLED after loop_cancel(), LAB_EBUSY as soon as *stop is true (may be
- * NULL): then the work goes on in its thread and is waited for at loop_free().
- * So `arg` belongs to the loop: `release` (may be NULL) frees it when the
- * work has ended and loop_work() has returned; until then, whoever calls keeps
- * results out of it only after a success or a failure of the work itself.
+ * Let events happen until *done is true, for at most `timeout_ms` of host time (0: for ever).
+ * Returns 0; or LAB_ETIMEOUT, LAB_EBUSY as soon as *stop is true (may be NULL), or
+ * LAB_ECANCELLED after loop_cancel(). For waiting on the host's own affairs.
+ */
+int loop_wait(struct loop *loop, const bool *done, const bool *stop, int64_t timeout_ms,
+	      struct err *err);
+
+/*
+ * Run `work` in another thread and loop_wait() for its end. Returns what `work`
+ * returned, or what loop_wait() did: then the work goes on in its thread, and
+ * loop_free() waits for it. So `arg` belongs to the loop: `finish` takes the
+ * results out of it when there are any, `release` frees it in every case.
  */
 typedef int (*loop_work_fn)(void *arg, struct err *err);
 struct loop_job {
 	loop_work_fn work;
 	void *arg;
-	void (*release)(void *arg); /* in the loop's thread */
 	void (*finish)(
-		void *arg); /* take the results, in the loop's thread; not after LAB_ETIMEOUT & co */
+		void *arg); /* in the loop's thread, when the work has ended in time; or NULL */
+	void (*release)(
+		void *arg); /* in the loop's thread, when everybody is done with it; or NULL */
 	const bool *stop;
 	int64_t timeout_ms;
 };
@@ -100,8 +106,8 @@ int loop_work(struct loop *loop, const struct loop_job *job, struct err *err);
 void loop_work_detached(struct loop *loop, loop_work_fn work, void *arg,
 			void (*release)(void *arg));
 /*
- * True while loop_work() waits. A clock that can jump must not outrun the host
- * then: whatever the work asks the NUT to do happens at real speed.
+ * True while loop_wait() or loop_work() waits. A clock that can jump must not
+ * outrun the host then: what the NUT is asked to do happens at real speed.
  */
 bool loop_is_working(const struct loop *loop);
 

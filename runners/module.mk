@@ -1,8 +1,19 @@
 runners_sources := \
+	runners/accel.c \
+	runners/agent.c \
 	runners/clock_real.c \
 	runners/clock_virtual.c \
+	runners/console.c \
 	runners/link.c \
-	runners/loop.c
+	runners/loop.c \
+	runners/nut.c \
+	runners/nut_agent.c \
+	runners/nut_console.c \
+	runners/nut_port.c \
+	runners/nut_snapshot.c \
+	runners/nut_xml.c \
+	runners/session.c \
+	runners/virt.c
 $(call archive,runners,$(runners_sources))
 
 $(call unit_test,test_loop,tests/unit/test_loop.c,runners base,libuv)

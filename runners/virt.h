@@ -1,6 +1,5 @@
 /*
- * The only user of libvirt: connection, domains, guest agent and monitor
- * commands. Everything here may block and may be called from any thread.
+ * The only user of libvirt: connection, domains, and monitor commands. Everything here may block and may be called from any thread.
  */
 #pragma once
 
@@ -29,13 +28,6 @@ int virt_domain_create(struct virt *virt, const char *xml, struct virt_domain **
 struct virt_domain *virt_domain_ref(struct virt_domain *domain);
 void virt_domain_unref(struct virt_domain *domain); /* NULL is fine */
 
-/*
- * One command for the guest agent and its answer, both JSON; the caller frees
- * *ret_reply. LAB_ETIMEOUT when there was none in `timeout_ms` (rounded up to
- * seconds), LAB_EBUSY when the agent is not connected (yet), LAB_EVIRT otherwise.
- */
-int virt_domain_agent(struct virt_domain *domain, const char *command, int64_t timeout_ms,
-		      char **ret_reply, struct err *err);
 /* A command of QEMU's human monitor; what it prints is an error. */
 int virt_domain_monitor(struct virt_domain *domain, const char *command, struct err *err);
 /* End it at once; one that has ended already is fine. */
