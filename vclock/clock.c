@@ -12,8 +12,8 @@ void vclock_init(struct vclock *clock, int64_t now_ns, vclock_spent_fn spent_ns)
 }
 
 /*
- * What the busy vCPUs spent since the last settlement: the most that one of
- * them did. With `mark` counting begins anew, from the same reading.
+ * What counts of what the busy vCPUs spent since the last settlement: the most
+ * that one of them did, up to the limit. With `mark` counting begins anew, from the same reading.
  */
 static int64_t measure(struct vclock *clock, bool mark)
 {
@@ -31,7 +31,10 @@ static int64_t measure(struct vclock *clock, bool mark)
 		if (mark)
 			vcpu->mark_ns = spent_ns;
 	}
-	return most_ns;
+	if (!clock->runs || clock->limit_ns <= clock->settled_ns)
+		return 0;
+	return most_ns < clock->limit_ns - clock->settled_ns ? most_ns
+							     : clock->limit_ns - clock->settled_ns;
 }
 
 int64_t vclock_now(struct vclock *clock)
@@ -44,6 +47,19 @@ static void settle(struct vclock *clock)
 	clock->settled_ns += measure(clock, true);
 	if (vclock_all_halted(clock))
 		clock->idle_ns = clock->settled_ns;
+}
+
+void vclock_run(struct vclock *clock, int64_t limit_ns)
+{
+	settle(clock);
+	clock->runs = true;
+	clock->limit_ns = limit_ns;
+}
+
+void vclock_freeze(struct vclock *clock)
+{
+	settle(clock);
+	clock->runs = false;
 }
 
 int vclock_add(struct vclock *clock, clockid_t thread_clock)

@@ -1,8 +1,9 @@
 /*
- * The account of guest time. It passes while a vCPU executes and stands still
- * while all are halted; then it may be set forward. No system calls, no locks:
- * the caller (preload.c) has one lock, and what execution costs comes from the
- * function it gives.
+ * The account of guest time. It passes while a vCPU executes and QEMU's main
+ * loop has nothing to do, up to the main loop's next timer; otherwise it stands
+ * still. While all vCPUs are halted it may be set forward. No system calls, no
+ * locks: the caller (preload.c) has one lock, and what execution costs comes
+ * from the function it gives.
  */
 #pragma once
 
@@ -25,6 +26,8 @@ struct vclock_vcpu {
 struct vclock {
 	vclock_spent_fn spent_ns;
 	int64_t settled_ns;  /* the time at the last settlement */
+	int64_t limit_ns;    /* execution does not bring it further than this; while `runs` */
+	bool runs;           /* execution counts */
 	int64_t idle_ns;     /* when all vCPUs were last halted at once */
 	uint64_t generation; /* changes whenever a vCPU halts or goes on */
 	unsigned count;      /* of vcpus */
@@ -35,6 +38,13 @@ struct vclock {
 void vclock_init(struct vclock *clock, int64_t now_ns, vclock_spent_fn spent_ns);
 /* Never goes back. Several vCPUs that execute at once: the one that got furthest counts. */
 int64_t vclock_now(struct vclock *clock);
+/*
+ * The main loop waits for `limit_ns` or something to do: execution counts. The
+ * main loop has something to do: it does not, so that whatever the host makes
+ * of our threads, the main loop is never late for the guest.
+ */
+void vclock_run(struct vclock *clock, int64_t limit_ns);
+void vclock_freeze(struct vclock *clock);
 /* A new vCPU, executing; returns its index, or -1 when there are too many. */
 int vclock_add(struct vclock *clock, clockid_t thread_clock);
 /* vCPU `index` waits for `cond` from now on. */

@@ -38,6 +38,7 @@ struct real {
 			  const struct sockaddr *to, socklen_t to_size);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 	ssize_t (*send)(int fd, const void *data, size_t size, int flags);
+	ssize_t (*write)(int fd, const void *data, size_t size);
 	ssize_t (*writev)(int fd, const struct iovec *parts, int count);
 	ssize_t (*recvfrom)(int fd, void *data, size_t size, int flags, struct sockaddr *from,
 			    socklen_t *from_size);

@@ -233,9 +233,12 @@ static int64_t decide(struct turn *turn, uint64_t generation)
 	return next;
 }
 
-/* Give QEMU what is ready. */
+/* Give QEMU what is ready. Its main loop has something to do now: time stops for that. */
 static int finish(struct pollfd *fds, int ready)
 {
+	pthread_mutex_lock(&library.lock);
+	vclock_freeze(&library.clock);
+	pthread_mutex_unlock(&library.lock);
 	for (nfds_t i = 0; i < set.count; i++)
 		fds[i].revents = set.fds[i].revents;
 	return ready;
@@ -258,6 +261,7 @@ int mainloop_poll(struct pollfd *fds, nfds_t count, int64_t timeout_ns)
 
 		pthread_mutex_lock(&library.lock);
 		generation = library.clock.generation;
+		vclock_run(&library.clock, turn.deadline_ns);
 		pthread_mutex_unlock(&library.lock);
 		/* Looked at after the vCPUs: what they wrote before they halted is seen here. */
 		ready = set_poll(0);

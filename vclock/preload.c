@@ -380,6 +380,21 @@ VCLOCK_EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 	return real_get()->writev(fd, parts, count);
 }
 
+/*
+ * A vCPU that writes an eventfd gives the main loop something to do (a timer
+ * is sooner now, a virtio queue has frames). Time stops at this moment, not when
+ * the host lets the main loop run; ppoll lets it go on.
+ */
+VCLOCK_EXPORT ssize_t write(int fd, const void *data, size_t size)
+{
+	if (size == sizeof(uint64_t) && thread_role() == THREAD_VCPU) {
+		pthread_mutex_lock(&library.lock);
+		vclock_freeze(&library.clock);
+		pthread_mutex_unlock(&library.lock);
+	}
+	return real_get()->write(fd, data, size);
+}
+
 VCLOCK_EXPORT ssize_t recv(int fd, void *data, size_t size, int flags)
 {
 	struct sockaddr_storage from;

@@ -40,6 +40,7 @@ static void find_all(void)
 	found.sendto = find("sendto", NULL);
 	found.sendmsg = find("sendmsg", NULL);
 	found.send = find("send", NULL);
+	found.write = find("write", NULL);
 	found.writev = find("writev", NULL);
 	found.recvfrom = find("recvfrom", NULL);
 }

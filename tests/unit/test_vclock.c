@@ -19,6 +19,7 @@ static struct vclock *start(unsigned vcpus)
 	vclock_init(&clock, 5000, fake_spent);
 	for (unsigned i = 0; i < vcpus; i++)
 		assert_int_equal(vclock_add(&clock, (clockid_t)i), i);
+	vclock_run(&clock, INT64_MAX);
 	return &clock;
 }
 
@@ -107,6 +108,43 @@ static void test_jump_goes_forward_only(void **state)
 	assert_int_equal(clock->idle_ns, 3600 * INT64_C(1000000000));
 }
 
+/* However late the host lets the main loop run, its timers are on time for the guest. */
+static void test_execution_stops_at_the_limit(void **state)
+{
+	struct vclock *clock = start(1);
+
+	(void)state;
+	vclock_run(clock, 5100);
+	spent[0] += 400;
+	assert_int_equal(vclock_now(clock), 5100);
+	vclock_freeze(clock);
+	spent[0] += 1000;
+	assert_int_equal(vclock_now(clock), 5100);
+	vclock_run(clock, 9000);
+	assert_int_equal(vclock_now(clock), 5100); /* what was over the limit is gone */
+	spent[0] += 30;
+	assert_int_equal(vclock_now(clock), 5130);
+}
+
+static void test_nothing_counts_while_frozen(void **state)
+{
+	struct vclock *clock = start(2);
+	unsigned woken[VCLOCK_VCPUS_MAX];
+
+	(void)state;
+	spent[0] += 10;
+	vclock_freeze(clock);
+	spent[0] += 100;
+	vclock_halt(clock, 1, &cond_a);
+	spent[1] += 100;
+	vclock_signal(clock, &cond_a, woken);
+	spent[1] += 100;
+	assert_int_equal(vclock_now(clock), 5010);
+	vclock_run(clock, INT64_MAX);
+	spent[1] += 7;
+	assert_int_equal(vclock_now(clock), 5017);
+}
+
 static void test_no_vcpu_is_not_idle(void **state)
 {
 	struct vclock *clock = start(0);
@@ -126,6 +164,8 @@ int main(void)
 		cmocka_unit_test(test_furthest_of_several_counts),
 		cmocka_unit_test(test_one_condition_for_all),
 		cmocka_unit_test(test_jump_goes_forward_only),
+		cmocka_unit_test(test_execution_stops_at_the_limit),
+		cmocka_unit_test(test_nothing_counts_while_frozen),
 		cmocka_unit_test(test_no_vcpu_is_not_idle),
 	};
 
