@@ -1,4 +1,5 @@
 /* Report lines of children (base/report.c), fed in pieces of a size that the first byte chooses. */
+#include "base/assert.h"
 #include "base/json.h"
 #include "base/report.h"
 #include "fuzz/fuzz.h"
@@ -9,6 +10,7 @@ static int on_value(json_t *value, void *user, struct err *err)
 
 	(void)user;
 	(void)err;
+	lab_assert(text[0] == '{');
 	(void)json_string_or(value, "event", "");
 	(void)json_int_or(value, "position", 0);
 	return 0;
