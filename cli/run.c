@@ -285,7 +285,7 @@ static void take_image_report(struct worker *worker, json_t *report, void *user)
 
 static int make_image(struct run *run, struct err *err)
 {
-	auto_free char *folder = path_join(run->scratch, "image");
+	auto_free char *folder = path_join(run->scratch.path, "image");
 	auto_free char *cache = cache_folder();
 	auto_json json_t *job = json_pack("{s:s,s:s,s:s?,s:n,s:s,s:s}", "kind", "image", "image",
 					  run->settings.kernel, "modules", run->settings.modules,
@@ -380,28 +380,10 @@ static int finish(struct run *run)
 
 /* --- the whole ------------------------------------------------------------------------ */
 
-static int make_scratch(struct run *run, struct err *err)
-{
-	const char *folder = getenv("TMPDIR");
-
-	run->scratch =
-		xasprintf("%s/testlab-run.XXXXXX", folder && *folder == '/' ? folder : "/tmp");
-	if (!mkdtemp(run->scratch)) {
-		int rc = -errno;
-
-		(void)err_set(err, rc, "temporary folder '%s': %s", run->scratch, strerror(-rc));
-		free(run->scratch);
-		run->scratch = NULL;
-		return rc;
-	}
-	return 0;
-}
-
 static void run_release_p(struct run *run)
 {
 	results_release(&run->results);
-	if (run->scratch)
-		(void)fs_remove_tree(run->scratch, NULL);
+	scratch_close(&run->scratch);
 	if (run->report)
 		(void)fclose(run->report); /* each line was flushed */
 	if (run->signal_fd >= 0)
@@ -412,7 +394,6 @@ static void run_release_p(struct run *run)
 	free(run->settings.kernel);
 	free(run->settings.modules);
 	free(run->settings.keep);
-	free(run->scratch);
 	free(run->initramfs);
 }
 
@@ -423,7 +404,7 @@ static int execute(struct run *run, struct err *err)
 	progress_line(&run->progress, "kernel %s, %s%s, role %s", run->settings.kernel,
 		      run->set ? "set " : "tests of no common set", run->set ? run->set : "",
 		      run->role);
-	rc = make_scratch(run, err);
+	rc = scratch_open(&run->scratch, err);
 	if (rc == 0)
 		rc = make_image(run, err);
 	if (rc == 0)
@@ -440,6 +421,7 @@ static int run_main(const struct command *command, int argc, char **argv)
 			      .accelerator = "auto",
 			      .environment = "set" },
 		.signal_fd = -1,
+		.scratch = SCRATCH_INIT,
 	};
 	struct err err = ERR_INIT;
 	int status, rc;

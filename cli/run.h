@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cli/results.h"
+#include "cli/scratch.h"
 #include "cli/show.h"
 
 struct err;
@@ -30,9 +31,9 @@ struct run {
 	const char *role; /* of the NUT */
 	json_t *sets;     /* of the plan */
 	json_t *tests;    /* ids to run, in order */
-	char *scratch;    /* temporary folder of this run */
-	char *initramfs;  /* made by testlab-builder */
-	FILE *report;     /* report.jsonl in the keep folder, or NULL */
+	struct scratch scratch;
+	char *initramfs; /* made by testlab-builder */
+	FILE *report;    /* report.jsonl in the keep folder, or NULL */
 	int signal_fd;
 	struct results results;
 	struct progress progress;

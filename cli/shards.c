@@ -134,7 +134,7 @@ static int start_shard(struct shard *shard, struct err *err)
 	struct run *run = shard->all->run;
 	struct worker *worker = &shard->all->workers[shard->index];
 	auto_free char *name = xasprintf("shard-%zu-%u", shard->index, shard->starts);
-	auto_free char *folder = path_join(run->scratch, name);
+	auto_free char *folder = path_join(run->scratch.path, name);
 	auto_json json_t *job = make_job(run, shard);
 
 	*worker = (struct worker){ .on_report = take_report, .user = shard };
