@@ -18,10 +18,13 @@ static struct query_page get_page(const struct exchange *exchange)
 	};
 }
 
-/* The usual end of a handler: `value` was written if rc >= 0. */
-static int reply(struct exchange *exchange, int rc, json_t *value)
+/*
+ * The usual end of a handler: *value was written if rc >= 0. A pointer, because the
+ * query that writes it stands in the same list of arguments.
+ */
+static int reply(struct exchange *exchange, int rc, json_t *const *value)
 {
-	return rc < 0 ? rc : exchange_reply_json(exchange, value);
+	return rc < 0 ? rc : exchange_reply_json(exchange, *value);
 }
 
 /* --- reading -------------------------------------------------------------------- */
@@ -33,7 +36,7 @@ int api_status(struct exchange *exchange, struct err *err)
 
 	if (rc >= 0)
 		json_object_set_new(value, "version", json_string(LAB_VERSION));
-	return reply(exchange, rc, value);
+	return reply(exchange, rc, &value);
 }
 
 int api_releases(struct exchange *exchange, struct err *err)
@@ -45,7 +48,8 @@ int api_releases(struct exchange *exchange, struct err *err)
 	json_t *value = NULL;
 
 	return reply(exchange,
-		     query_releases(exchange->db, &filter, get_page(exchange), &value, err), value);
+		     query_releases(exchange->db, &filter, get_page(exchange), &value, err),
+		     &value);
 }
 
 int api_kernels(struct exchange *exchange, struct err *err)
@@ -58,7 +62,7 @@ int api_kernels(struct exchange *exchange, struct err *err)
 	json_t *value = NULL;
 
 	return reply(exchange,
-		     query_kernels(exchange->db, &filter, get_page(exchange), &value, err), value);
+		     query_kernels(exchange->db, &filter, get_page(exchange), &value, err), &value);
 }
 
 int api_kernel(struct exchange *exchange, struct err *err)
@@ -68,7 +72,7 @@ int api_kernel(struct exchange *exchange, struct err *err)
 	return reply(
 		exchange,
 		query_kernel(exchange->db, exchange_int(exchange, "kernel_id", 0), &value, err),
-		value);
+		&value);
 }
 
 int api_runs(struct exchange *exchange, struct err *err)
@@ -82,7 +86,7 @@ int api_runs(struct exchange *exchange, struct err *err)
 	json_t *value = NULL;
 
 	return reply(exchange, query_runs(exchange->db, &filter, get_page(exchange), &value, err),
-		     value);
+		     &value);
 }
 
 int api_run(struct exchange *exchange, struct err *err)
@@ -91,7 +95,7 @@ int api_run(struct exchange *exchange, struct err *err)
 
 	return reply(exchange,
 		     query_run(exchange->db, exchange_int(exchange, "run_id", 0), &value, err),
-		     value);
+		     &value);
 }
 
 int api_run_verdicts(struct exchange *exchange, struct err *err)
@@ -106,7 +110,7 @@ int api_run_verdicts(struct exchange *exchange, struct err *err)
 	return reply(exchange,
 		     query_verdicts(exchange->db, exchange_int(exchange, "run_id", 0), &filter,
 				    get_page(exchange), &value, err),
-		     value);
+		     &value);
 }
 
 int api_verdict(struct exchange *exchange, struct err *err)
@@ -116,7 +120,7 @@ int api_verdict(struct exchange *exchange, struct err *err)
 	return reply(
 		exchange,
 		query_verdict(exchange->db, exchange_int(exchange, "verdict_id", 0), &value, err),
-		value);
+		&value);
 }
 
 int api_diffs(struct exchange *exchange, struct err *err)
@@ -128,7 +132,7 @@ int api_diffs(struct exchange *exchange, struct err *err)
 	json_t *value = NULL;
 
 	return reply(exchange, query_diffs(exchange->db, &filter, get_page(exchange), &value, err),
-		     value);
+		     &value);
 }
 
 int api_diff(struct exchange *exchange, struct err *err)
@@ -137,7 +141,7 @@ int api_diff(struct exchange *exchange, struct err *err)
 
 	return reply(exchange,
 		     query_diff(exchange->db, exchange_int(exchange, "diff_id", 0), &value, err),
-		     value);
+		     &value);
 }
 
 int api_diff_of(struct exchange *exchange, struct err *err)
@@ -147,7 +151,7 @@ int api_diff_of(struct exchange *exchange, struct err *err)
 	return reply(exchange,
 		     query_diff_of(exchange->db, exchange_int(exchange, "old_run_id", 0),
 				   exchange_int(exchange, "new_run_id", 0), &value, err),
-		     value);
+		     &value);
 }
 
 int api_test(struct exchange *exchange, struct err *err)
@@ -157,21 +161,21 @@ int api_test(struct exchange *exchange, struct err *err)
 	return reply(exchange,
 		     query_test(exchange->db, exchange_text(exchange, "test_id"),
 				exchange_text(exchange, "set"), get_page(exchange), &value, err),
-		     value);
+		     &value);
 }
 
 int api_sets(struct exchange *exchange, struct err *err)
 {
 	json_t *value = NULL;
 
-	return reply(exchange, query_sets(exchange->db, &value, err), value);
+	return reply(exchange, query_sets(exchange->db, &value, err), &value);
 }
 
 int api_sources(struct exchange *exchange, struct err *err)
 {
 	json_t *value = NULL;
 
-	return reply(exchange, query_sources(exchange->db, &value, err), value);
+	return reply(exchange, query_sources(exchange->db, &value, err), &value);
 }
 
 int api_cycles(struct exchange *exchange, struct err *err)
@@ -185,7 +189,7 @@ int api_cycles(struct exchange *exchange, struct err *err)
 	json_t *value = NULL;
 
 	return reply(exchange, query_cycles(exchange->db, &filter, get_page(exchange), &value, err),
-		     value);
+		     &value);
 }
 
 int api_cycle(struct exchange *exchange, struct err *err)
@@ -194,7 +198,7 @@ int api_cycle(struct exchange *exchange, struct err *err)
 
 	return reply(exchange,
 		     query_cycle(exchange->db, exchange_int(exchange, "cycle_id", 0), &value, err),
-		     value);
+		     &value);
 }
 
 int api_jobs(struct exchange *exchange, struct err *err)
@@ -206,7 +210,7 @@ int api_jobs(struct exchange *exchange, struct err *err)
 	json_t *value = NULL;
 
 	return reply(exchange, query_jobs(exchange->db, &filter, get_page(exchange), &value, err),
-		     value);
+		     &value);
 }
 
 int api_decisions(struct exchange *exchange, struct err *err)
@@ -222,7 +226,7 @@ int api_decisions(struct exchange *exchange, struct err *err)
 
 	return reply(exchange,
 		     query_decisions(exchange->db, &filter, get_page(exchange), &value, err),
-		     value);
+		     &value);
 }
 
 /* --- changing -------------------------------------------------------------------- */

@@ -51,8 +51,8 @@ struct visit {
 	struct request request;
 	struct response response;
 	struct buf body;
-	bool checked;   /* the headers were looked at */
-	bool too_large; /* the body went over the limit: the rest is dropped */
+	size_t received; /* of the body */
+	bool checked;    /* the headers were looked at */
 };
 
 /* An artifact on its way out. */
@@ -218,12 +218,16 @@ static void read_headers(struct MHD_Connection *connection, const char *method,
 #undef HEADER
 }
 
-static void collect_body(struct visit *visit, const char *data, size_t size)
+/*
+ * A body that is too large is read and dropped for a while: a client that is
+ * still sending would meet a closed connection and never see the refusal.
+ */
+static enum MHD_Result collect_body(struct visit *visit, const char *data, size_t size)
 {
-	if (visit->body.size + size > LIMIT_HTTP_BODY)
-		visit->too_large = true;
-	if (!visit->too_large)
+	visit->received += size;
+	if (visit->received <= LIMIT_HTTP_BODY)
 		buf_append(&visit->body, data, size);
+	return visit->received <= LIMIT_HTTP_DRAIN ? MHD_YES : MHD_NO;
 }
 
 static void answer(struct web *web, struct visit *visit)
@@ -231,7 +235,7 @@ static void answer(struct web *web, struct visit *visit)
 	struct err err = ERR_INIT;
 	struct db *db;
 
-	if (visit->too_large) {
+	if (visit->received > LIMIT_HTTP_BODY) {
 		server_fail(&visit->request, &visit->response, MHD_HTTP_CONTENT_TOO_LARGE,
 			    "the body is larger than 1048576 bytes");
 		return;
@@ -266,9 +270,10 @@ static enum MHD_Result handle_request(void *user, struct MHD_Connection *connect
 		return MHD_YES;
 	}
 	if (*size > 0) {
-		collect_body(visit, data, *size);
+		size_t given = *size;
+
 		*size = 0;
-		return MHD_YES;
+		return collect_body(visit, data, given);
 	}
 	answer(web, visit);
 	return send_response(web, connection, visit);

@@ -232,7 +232,8 @@ void page_state(struct buf *html, const char *state)
 {
 	static const char *const good[] = { "done", "installed", "healthy", "built" };
 	static const char *const bad[] = { "failed", "unhealthy", "sick" };
-	static const char *const busy[] = { "running", "building", "testing" };
+	static const char *const busy[] = { "running", "build",   "building", "install",
+					    "test",    "compare", "prove" };
 	const char *class = "";
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)

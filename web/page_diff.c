@@ -67,7 +67,8 @@ static void add_group(struct buf *html, const json_t *diff, size_t group)
 			html_add(html,
 				 "<section><h2>%s</h2><p class=\"faint\">%s</p><div "
 				 "class=\"scroll\">"
-				 "<table><thead><tr><th>Test<th>Title<th>%s<th>%s</tr></"
+				 "<table "
+				 "class=\"entries\"><thead><tr><th>Test<th>Title<th>%s<th>%s</tr></"
 				 "thead><tbody>\n",
 				 groups[group].title, groups[group].text,
 				 page_str(diff, "old_release"), page_str(diff, "new_release"));

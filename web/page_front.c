@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/verdict.h"
 #include "db/query.h"
 #include "web/page.h"
 
@@ -125,6 +126,16 @@ static void add_table(struct buf *html, const json_t *kernels)
 	html_add(html, "</tbody></table></div>\n");
 }
 
+static void add_legend(struct buf *html)
+{
+	html_add(html, "<p class=\"legend\">");
+	for (int verdict = 0; verdict < VERDICT_COUNT_; verdict++) {
+		page_verdict_badge(html, verdict_to_string((enum verdict)verdict));
+		html_add(html, " %s. ", verdict_meaning((enum verdict)verdict));
+	}
+	html_add(html, "</p>\n");
+}
+
 static void add_status(struct buf *html, const json_t *status)
 {
 	const json_t *jobs = json_object_get(status, "jobs");
@@ -177,6 +188,7 @@ int page_front(struct exchange *exchange, struct err *err)
 		html_add(html,
 			 "<p class=\"empty\">No kernel yet: the lab looks at its "
 			 "<a href=\"/releases\">sources</a> and shows here what it finds.</p>\n");
+	add_legend(html);
 	page_more(html, kernels, "/", "series", filter.series, "Older kernels");
 	html_add(html, "</section>\n");
 	return page_end(exchange);

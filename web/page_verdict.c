@@ -169,7 +169,7 @@ static void add_step_line(struct buf *html, const json_t *step, bool failed)
 	const char *kind = page_str(step, "kind");
 	const json_t *packet = json_object_get(step, "packet");
 	const char *text = page_str(step, "text"), *summary = page_str(packet, "summary");
-	bool is_judged = json_is_boolean(json_object_get(step, "ok")) && strcmp(kind, "send") != 0;
+	bool is_judged = failed || strcmp(kind, "check") == 0 || strncmp(kind, "expect", 6) == 0;
 
 	html_add(html, "<span class=\"at\">");
 	add_clock(html, page_int(step, "time_ns"));

@@ -43,10 +43,8 @@ static int decode(char *text, bool is_query, struct err *err)
 		} else if (c == '+' && is_query) {
 			c = ' ';
 		}
-		if ((unsigned char)c < 0x20 || c == 0x7f)
-			return err_set(err, LAB_EPARSE,
-				       "request target: holds the control character 0x%02x",
-				       (unsigned char)c);
+		if (c == '\0')
+			return err_set(err, LAB_EPARSE, "request target: holds a NUL");
 		*to++ = c;
 	}
 	*to = '\0';

@@ -15,7 +15,7 @@ struct err;
 #define TARGET_PAIRS_MAX    16
 
 struct target_pair {
-	const char *name;  /* decoded, UTF-8 without control characters */
+	const char *name;  /* decoded; UTF-8, any character but NUL */
 	const char *value; /* the same; "" if there was no '=' */
 };
 

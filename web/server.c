@@ -208,7 +208,7 @@ static int check_body(const struct request *request, const char **ret_text)
 		*ret_text = "this request takes no body";
 		return 400;
 	}
-	if (request->body_size > (int64_t)LIMIT_HTTP_BODY) {
+	if (request->body_size > (int64_t)LIMIT_HTTP_DRAIN) {
 		*ret_text = "the body is larger than 1048576 bytes";
 		return 413;
 	}
