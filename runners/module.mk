@@ -4,6 +4,7 @@ runners_sources := \
 	runners/clock_real.c \
 	runners/clock_virtual.c \
 	runners/console.c \
+	runners/doctor.c \
 	runners/link.c \
 	runners/loop.c \
 	runners/nut.c \
@@ -12,9 +13,13 @@ runners_sources := \
 	runners/nut_port.c \
 	runners/nut_snapshot.c \
 	runners/nut_xml.c \
+	runners/probe.c \
 	runners/session.c \
 	runners/virt.c
 $(call archive,runners,$(runners_sources))
+
+runners_packages := libvirt libvirt-qemu libuv jansson
+$(call program,testlab-runner,runners/main.c,runners packets base,$(runners_packages))
 
 $(call unit_test,test_loop,tests/unit/test_loop.c,runners base,libuv)
 $(call unit_test,test_link,tests/unit/test_link.c,runners base,libuv)
