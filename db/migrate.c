@@ -23,6 +23,8 @@ static const char *const steps[] = {
 	/* 2: what is needed to find left-over children safely and to retry with a pause. */
 	"ALTER TABLE job ADD COLUMN process_key TEXT;"
 	"ALTER TABLE cycle ADD COLUMN not_before_us INTEGER NOT NULL DEFAULT 0;",
+	/* 3: counts of the front table, read from the index alone. */
+	"CREATE INDEX verdict_by_run_final ON verdict (run_id, verdict) WHERE final;",
 };
 
 _Static_assert(sizeof(steps) / sizeof(steps[0]) == DB_SCHEMA_VERSION - 1,

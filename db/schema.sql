@@ -180,6 +180,8 @@ CREATE TABLE verdict (
   UNIQUE (run_id, test_id, attempt)
 );
 CREATE INDEX verdict_by_test ON verdict (test_id, run_id);
+-- The front table counts verdicts of many runs: 200 ms without this, 20 ms with it (200 kernels x 8 sets x 426 tests).
+CREATE INDEX verdict_by_run_final ON verdict (run_id, verdict) WHERE final;
 CREATE INDEX verdict_by_signature ON verdict (signature) WHERE signature IS NOT NULL;
 
 -- Two runs of the same set compared test by test.
