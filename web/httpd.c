@@ -363,9 +363,8 @@ static int start_daemon(struct web *web, const struct web_config *config, struct
 		MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_SOCK_ADDR, &address.any,
 		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)LIMIT_HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
-		MHD_OPTION_URI_LOG_CALLBACK, keep_target, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-		end_request, NULL, MHD_OPTION_END);
+		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK, keep_target, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL, MHD_OPTION_END);
 	if (!web->daemon)
 		return err_set(err, errno ? -errno : LAB_ENET, "listen on %s port %d: %s",
 			       config->address, config->port,

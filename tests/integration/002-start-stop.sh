@@ -22,7 +22,8 @@ like "$error" "state folder is in use: testlabd with pid $LABD_PID" "with the pi
 ok "the first goes on" api GET /api/v1/status
 
 run "$TESTLABD" --config "$TMP/testlabd.conf" --state "$TMP/other" --listen "${LABD_URL#http://}"
-like "$status $error" "^1 .*${LABD_URL##*:}" "a port that is taken is refused"
+like "$(xargs <<<"$status $error")" "^1 .* port ${LABD_URL##*:}: Address already in use" \
+  "a port that is taken is refused"
 
 token=$(<"$LABD_STATE/token")
 stop_testlabd
