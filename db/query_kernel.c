@@ -14,7 +14,7 @@
 	" k.build_us, k.objects, k.first_error, k.created_us, k.built_us,"                         \
 	" k.known_good AS \"known_good:bool\", k.uname,"                                           \
 	" (SELECT state FROM cycle c WHERE c.kernel_id = k.kernel_id AND finished_us IS NULL"      \
-	"  ORDER BY state = 'wait', cycle_id DESC LIMIT 1) AS cycle_state"                                         \
+	"  ORDER BY state = 'wait', cycle_id DESC LIMIT 1) AS cycle_state"                         \
 	" FROM kernel k JOIN release r USING (release_id)"
 
 /* --- releases ---------------------------------------------------------------- */

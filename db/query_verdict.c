@@ -42,7 +42,7 @@ int query_verdicts(struct db *db, int64_t run_id, const struct query_verdict_fil
 			"SELECT row_number() OVER (ORDER BY v.position, v.test_id, v.attempt)"
 			" AS place," VERDICT_COLUMNS "," KEY_ENTRY_COLUMNS
 			" FROM verdict v" KEY_ENTRY_JOIN " WHERE v.run_id = ?1 AND (v.final OR ?2) "
-							 "AND (?3 IS NULL OR v.verdict = ?3)"
+			"AND (?3 IS NULL OR v.verdict = ?3)"
 			" ORDER BY place LIMIT ?4 OFFSET ?5",
 			DB_INT(run_id), DB_INT(filter->all_attempts), DB_TEXT(filter->verdict),
 			DB_INT(page.limit + 1), DB_INT(page.cursor));

@@ -23,6 +23,7 @@
 #include "db/db.h"
 #include "db/store.h"
 #include "orchestrator/orchestrator.h"
+#include "web/parse.h"
 #include "web/web.h"
 
 #define DAY_US (INT64_C(86400) * US_PER_SECOND)
@@ -517,13 +518,22 @@ static int serve(const char *path, const char *address, int port)
 	return 0;
 }
 
+static int number(const char *text)
+{
+	int64_t value;
+
+	must(parse_integer(text, 0, 65535, &value, &failure));
+	return (int)value;
+}
+
 int main(int argc, char **argv)
 {
-	if ((argc == 3 || argc == 6) && strcmp(argv[1], "fill") == 0)
-		return fill(argv[2], argc == 6 ? atoi(argv[3]) : 0, argc == 6 ? atoi(argv[4]) : 0,
-			    argc == 6 ? atoi(argv[5]) : 0);
+	if (argc == 3 && strcmp(argv[1], "fill") == 0)
+		return fill(argv[2], 0, 0, 0);
+	if (argc == 6 && strcmp(argv[1], "fill") == 0)
+		return fill(argv[2], number(argv[3]), number(argv[4]), number(argv[5]));
 	if (argc == 5 && strcmp(argv[1], "serve") == 0)
-		return serve(argv[2], argv[3], atoi(argv[4]));
+		return serve(argv[2], argv[3], number(argv[4]));
 	fprintf(stderr, "usage: sample_lab fill DATABASE [KERNELS SETS TESTS]\n"
 			"       sample_lab serve DATABASE ADDRESS PORT\n");
 	return 2;

@@ -43,14 +43,15 @@ static void add_entry(struct buf *html, const json_t *entry)
 {
 	const char *reason = page_str(entry, "new_reason");
 
-	html_add(html, "<tr><td><a class=\"id\" href=\"/tests/%-s\">%s</a><td class=\"wide\">%s",
-		 page_str(entry, "test_id"), page_str(entry, "test_id"), page_str(entry, "title"));
+	html_add(html, "<tr><td><a class=\"id\" href=\"/tests/%-s\">%s</a>",
+		 page_str(entry, "test_id"), page_str(entry, "test_id"));
+	add_side(html, entry, "old_verdict_id", "old_verdict");
+	add_side(html, entry, "new_verdict_id", "new_verdict");
+	html_add(html, "<td class=\"wide\">%s", page_str(entry, "title"));
 	if (*reason)
 		html_add(html, "<div class=\"faint\">%s</div>", reason);
 	if (*page_str(entry, "since_release"))
 		html_add(html, "<div>since %s</div>", page_str(entry, "since_release"));
-	add_side(html, entry, "old_verdict_id", "old_verdict");
-	add_side(html, entry, "new_verdict_id", "new_verdict");
 	html_add(html, "</tr>\n");
 }
 
@@ -68,7 +69,7 @@ static void add_group(struct buf *html, const json_t *diff, size_t group)
 				 "<section><h2>%s</h2><p class=\"faint\">%s</p><div "
 				 "class=\"scroll\">"
 				 "<table "
-				 "class=\"entries\"><thead><tr><th>Test<th>Title<th>%s<th>%s</tr></"
+				 "class=\"entries\"><thead><tr><th>Test<th>%s<th>%s<th>Title</tr></"
 				 "thead><tbody>\n",
 				 groups[group].title, groups[group].text,
 				 page_str(diff, "old_release"), page_str(diff, "new_release"));

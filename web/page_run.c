@@ -62,19 +62,15 @@ static void add_change(struct buf *html, const json_t *verdict)
 
 static void add_verdict_row(struct buf *html, const json_t *verdict)
 {
-	const char *test_id = page_str(verdict, "test_id");
-
-	html_add(html,
-		 "<tr><td><a class=\"id\" href=\"/verdicts/%" PRId64
-		 "\">%s</a><td class=\"wide\">%s",
-		 page_int(verdict, "verdict_id"), test_id, page_str(verdict, "title"));
-	if (*page_str(verdict, "reason"))
-		html_add(html, "<div class=\"faint\">%s</div>", page_str(verdict, "reason"));
-	html_add(html, "<td>");
+	html_add(html, "<tr><td><a class=\"id\" href=\"/verdicts/%" PRId64 "\">%s</a><td>",
+		 page_int(verdict, "verdict_id"), page_str(verdict, "test_id"));
 	page_verdict_badge(html, page_str(verdict, "verdict"));
 	if (page_int(verdict, "attempt") > 1)
 		html_add(html, " <span class=\"faint\">attempt %" PRId64 "</span>",
 			 page_int(verdict, "attempt"));
+	html_add(html, "<td class=\"wide\">%s", page_str(verdict, "title"));
+	if (*page_str(verdict, "reason"))
+		html_add(html, "<div class=\"faint\">%s</div>", page_str(verdict, "reason"));
 	html_add(html, "<td>");
 	add_change(html, verdict);
 	html_add(html, "<td class=\"num\">");
@@ -95,8 +91,8 @@ static void add_verdicts(struct buf *html, const json_t *run, const json_t *verd
 		html_add(html, "<p class=\"empty\">No verdict yet.</p>\n");
 	} else {
 		html_add(html,
-			 "<div class=\"scroll\"><table data-filter><thead><tr><th>Test<th>Title"
-			 "<th>Verdict<th>Against the key release<th class=\"num\">Test time"
+			 "<div class=\"scroll\"><table data-filter><thead><tr><th>Test<th>Verdict"
+			 "<th>Title<th>Against the key release<th class=\"num\">Test time"
 			 "<th class=\"num\">Real time</tr></thead><tbody>\n");
 		json_array_foreach((json_t *)(uintptr_t)items, i, verdict)
 			add_verdict_row(html, verdict);
