@@ -64,7 +64,7 @@ static void lay_out_rest(struct layer *layer, unsigned index, struct buf *buf)
 	struct slot *slot = &layer->slots[index];
 	size_t start = buf->size;
 
-	if (slot->state != SLOT_SET) {
+	if (!slot_is_kept(slot)) {
 		value_release(&slot->value);
 		slot->value.kind = type->kind;
 		slot->value.bytes = xcalloc(1, 1);
@@ -214,7 +214,7 @@ static int fill_slot(const struct build *build, unsigned index, struct layer *la
 	struct slot *slot = &layer->slots[field_index];
 	int rc;
 
-	if (slot->state == SLOT_SET)
+	if (slot_is_kept(slot))
 		return 0;
 	if (field->required)
 		return err_set(err, LAB_EINVALID, "%s.%s is not set", layer->type->name,
@@ -281,7 +281,7 @@ static int write_checksum(struct build *build, unsigned index, struct err *err)
 	struct slot *slot;
 	uint16_t sum;
 
-	if (field < 0 || layer->slots[field].state == SLOT_SET)
+	if (field < 0 || slot_is_kept(&layer->slots[field]))
 		return 0;
 	slot = &layer->slots[field];
 	if (!packet_is_in_ip6(build->packet, index))

@@ -199,11 +199,17 @@ static int join(const struct packet *first, const struct assembly *assembly, str
 	auto_cleanup(packet_free_p) struct packet *head = packet_copy(first);
 	const struct layer *header = packet_find(head, "fragment", 0);
 	const struct layer *ip6;
-	uint64_t next = layer_get_uint(header, "next_header", NEXT_NONE);
 	unsigned index = 0;
 	struct slot *slot;
+	uint64_t next;
 	int rc;
 
+	/* Fills in what was not set, when it was made here and not received. */
+	rc = packet_build(head, bytes, err);
+	if (rc < 0)
+		return rc;
+	buf_reset(bytes);
+	next = layer_get_uint(header, "next_header", NEXT_NONE);
 	while (head->layers[index] != header)
 		index++;
 	if (!index || !layer_get(head->layers[index - 1], "next_header") ||

@@ -33,4 +33,3 @@ struct pattern {
 char *matcher_to_string(const struct pattern_field *field);
 /* What it is instead. On the heap. */
 char *mismatch_to_string(const struct pattern_field *field, const struct value *got);
-char *pattern_layer_to_string(const struct pattern_layer *layer);

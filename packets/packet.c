@@ -129,9 +129,10 @@ struct layer *layer_find_option(const struct layer *layer, const char *type, uns
 	return NULL;
 }
 
-int layer_append_option(struct layer *layer, const struct layer_type *type,
-			struct layer **ret_option, struct err *err)
+int layer_take_option(struct layer *layer, struct layer *option, struct err *err)
 {
+	const struct layer_type *type = option->type;
+
 	if (!layer->type->options)
 		return err_set(err, LAB_EINVALID, "layer '%s' has no options", layer->type->name);
 	if (type->option_of != layer->type->options && type != layer_malformed)
@@ -142,7 +143,21 @@ int layer_append_option(struct layer *layer, const struct layer_type *type,
 			       layer->type->name, LIMIT_OPTIONS);
 	layer->options =
 		xreallocarray(layer->options, layer->option_count + 1, sizeof(*layer->options));
-	*ret_option = layer->options[layer->option_count++] = layer_new(type);
+	layer->options[layer->option_count++] = option;
+	return 0;
+}
+
+int layer_append_option(struct layer *layer, const struct layer_type *type,
+			struct layer **ret_option, struct err *err)
+{
+	struct layer *option = layer_new(type);
+	int rc = layer_take_option(layer, option, err);
+
+	if (rc < 0) {
+		layer_free(option);
+		return rc;
+	}
+	*ret_option = option;
 	return 0;
 }
 
@@ -166,7 +181,7 @@ const struct field_type *slot_type(const struct layer *layer, const struct slot 
 	return &layer->type->fields[slot - layer->slots];
 }
 
-static int find_field(const struct layer_type *type, const char *field, struct err *err)
+int layer_type_need_field(const struct layer_type *type, const char *field, struct err *err)
 {
 	int index = layer_type_field(type, field);
 	auto_free char *names = NULL;
@@ -218,7 +233,7 @@ int field_check(const struct layer_type *type, const struct field_type *field,
 
 int layer_set(struct layer *layer, const char *field, const struct value *value, struct err *err)
 {
-	int index = find_field(layer->type, field, err);
+	int index = layer_type_need_field(layer->type, field, err);
 	struct slot *slot;
 	int rc;
 
@@ -241,7 +256,7 @@ int layer_set_uint(struct layer *layer, const char *field, uint64_t value, struc
 int layer_set_bytes(struct layer *layer, const char *field, const void *data, size_t size,
 		    struct err *err)
 {
-	int index = find_field(layer->type, field, err);
+	int index = layer_type_need_field(layer->type, field, err);
 	struct value value = { .size = size };
 	static uint8_t none[1];
 	int rc;
@@ -295,7 +310,7 @@ bool layer_is_set(const struct layer *layer, const char *field)
 {
 	int index = layer_type_field(layer->type, field);
 
-	return index >= 0 && layer->slots[index].state == SLOT_SET;
+	return index >= 0 && slot_is_kept(&layer->slots[index]);
 }
 
 /* --- packets ---------------------------------------------------------------------- */
@@ -370,6 +385,62 @@ int packet_append(struct packet *packet, const struct layer_type *type, struct l
 	append_layer(packet, layer);
 	*ret_layer = layer;
 	return 0;
+}
+
+unsigned packet_remove(struct packet *packet, const char *type)
+{
+	unsigned kept = 0;
+	unsigned removed;
+
+	for (unsigned i = 0; i < packet->layer_count; i++) {
+		if (strcmp(packet->layers[i]->type->name, type) != 0)
+			packet->layers[kept++] = packet->layers[i];
+		else
+			layer_free(packet->layers[i]);
+	}
+	removed = packet->layer_count - kept;
+	packet->layer_count = kept;
+	return removed;
+}
+
+static void forget_computed(struct layer *layer)
+{
+	for (unsigned i = 0; i < layer->type->field_count; i++) {
+		struct slot *slot = &layer->slots[i];
+
+		if (slot->state != SLOT_PARSED)
+			continue;
+		switch (layer->type->fields[i].computed) {
+		case RULE_PAYLOAD_LENGTH:
+		case RULE_HEADER_LENGTH:
+		case RULE_CHECKSUM:
+		case RULE_UDP_LENGTH:
+		case RULE_DATA_OFFSET:
+		case RULE_OPTION_LENGTH:
+		case RULE_ND_LENGTH:
+		case RULE_COUNT:
+		case RULE_AUXILIARY_LENGTH:
+			value_release(&slot->value);
+			slot->state = SLOT_EMPTY;
+			break;
+		/* These say something of their own: what follows may be unknown. */
+		case RULE_NONE:
+		case RULE_ETHER_TYPE:
+		case RULE_NEXT_HEADER:
+		case RULE_HOP_LIMIT:
+		case RULE_SEGMENTS_LEFT:
+		case RULE_PREFERRED:
+			break;
+		}
+	}
+	for (unsigned i = 0; i < layer->option_count; i++)
+		forget_computed(layer->options[i]);
+}
+
+void packet_forget_computed(struct packet *packet)
+{
+	for (unsigned i = 0; i < packet->layer_count; i++)
+		forget_computed(packet->layers[i]);
 }
 
 int packet_append_packet(struct packet *packet, const struct packet *tail, struct err *err)

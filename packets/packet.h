@@ -104,6 +104,8 @@ const struct layer_type *layer_type_find(const char *name); /* NULL if there is 
 const struct layer_type *layer_type_at(unsigned index);     /* NULL past the end */
 /* The index of a field in type->fields, or -1. */
 int layer_type_field(const struct layer_type *type, const char *field);
+/* As layer_type_field, or LAB_EINVALID with what there is instead. */
+int layer_type_need_field(const struct layer_type *type, const char *field, struct err *err);
 /* The Next Header value that announces the layer, or LAYER_NO_NUMBER. */
 int layer_type_next_header(const struct layer_type *type);
 /* The known name that is most like `name`, or NULL when none is near. */
@@ -136,6 +138,18 @@ int packet_append(struct packet *packet, const struct layer_type *type, struct l
 		  struct err *err);
 /* Append copies of all layers of `tail`. */
 int packet_append_packet(struct packet *packet, const struct packet *tail, struct err *err);
+/* Remove the layers of that type; returns how many there were. */
+unsigned packet_remove(struct packet *packet, const char *type);
+/*
+ * Forget the lengths, counts and checksums that were parsed (not those that
+ * were set), so that the packet can be changed and built to a right one.
+ */
+void packet_forget_computed(struct packet *packet);
+
+/* A layer or option by itself, to be given to a layer by layer_take_option. */
+struct layer *layer_new(const struct layer_type *type);
+struct layer *layer_copy(const struct layer *layer);
+void layer_free(struct layer *layer);
 
 const struct layer_type *layer_get_type(const struct layer *layer);
 /* Where the layer lies in the bytes it was parsed from or last built to. */
@@ -146,6 +160,8 @@ struct layer *layer_option(const struct layer *layer, unsigned index);
 struct layer *layer_find_option(const struct layer *layer, const char *type, unsigned nth);
 int layer_append_option(struct layer *layer, const struct layer_type *type,
 			struct layer **ret_option, struct err *err);
+/* The layer owns `option` when it succeeds. */
+int layer_take_option(struct layer *layer, struct layer *option, struct err *err);
 /* Set a field; the value is copied. LAB_EINVALID names layer, field and what was expected. */
 int layer_set(struct layer *layer, const char *field, const struct value *value, struct err *err);
 int layer_set_uint(struct layer *layer, const char *field, uint64_t value, struct err *err);

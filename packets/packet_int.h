@@ -21,7 +21,8 @@ enum {
 
 enum slot_state {
 	SLOT_EMPTY,  /* no value */
-	SLOT_SET,    /* by its user, or parsed: kept by packet_build */
+	SLOT_SET,    /* by its user: kept by packet_build */
+	SLOT_PARSED, /* from bytes: kept, too */
 	SLOT_FILLED, /* by packet_build, which makes it anew each time */
 };
 
@@ -32,6 +33,11 @@ struct slot {
 	size_t bit_offset; /* in the packet, as parsed or last built */
 	size_t bits;       /* on the wire */
 };
+
+static inline bool slot_is_kept(const struct slot *slot)
+{
+	return slot->state == SLOT_SET || slot->state == SLOT_PARSED;
+}
 
 struct layer {
 	const struct layer_type *type;
@@ -62,10 +68,6 @@ const struct layer_type *layer_type_by_number(enum layer_family family, enum opt
 /* A field that the code itself names: it must be there. */
 struct slot *layer_slot(const struct layer *layer, const char *field);
 const struct field_type *slot_type(const struct layer *layer, const struct slot *slot);
-
-struct layer *layer_new(const struct layer_type *type);
-struct layer *layer_copy(const struct layer *layer);
-void layer_free(struct layer *layer);
 
 /* Bits of a buffer, most significant first; width 1..64. */
 uint64_t bits_get(const uint8_t *data, size_t bit_offset, unsigned width);

@@ -35,7 +35,7 @@ static void set_bytes(struct layer *layer, unsigned field, const uint8_t *data, 
 	if (size)
 		memcpy(slot->value.bytes, data + offset, size);
 	slot->value.size = size;
-	slot->state = SLOT_SET;
+	slot->state = SLOT_PARSED;
 	slot->bit_offset = offset * 8;
 	slot->bits = size * 8;
 }
@@ -53,7 +53,7 @@ static void read_fixed(struct layer *layer, unsigned field_index, const uint8_t 
 		slot->value.size = field->bit_width / 8u;
 		memcpy(slot->value.octets, data + bit / 8, slot->value.size);
 	}
-	slot->state = SLOT_SET;
+	slot->state = SLOT_PARSED;
 	slot->bit_offset = bit;
 	slot->bits = field->bit_width;
 }
@@ -99,7 +99,7 @@ static void read_rest(struct layer *layer, const uint8_t *data, size_t offset, s
 		if (field->kind == FIELD_IP6) {
 			slot->value = (struct value){ .kind = FIELD_IP6, .size = size };
 			memcpy(slot->value.octets, data + offset, size);
-			slot->state = SLOT_SET;
+			slot->state = SLOT_PARSED;
 			slot->bit_offset = offset * 8;
 			slot->bits = size * 8;
 		} else {

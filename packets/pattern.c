@@ -36,19 +36,21 @@ static void field_copy(struct pattern_field *target, const struct pattern_field 
 		value_copy(&target->many[i], &source->many[i]);
 }
 
-static void layer_pattern_free(struct pattern_layer *layer)
+void pattern_layer_free(struct pattern_layer *layer)
 {
+	if (!layer)
+		return;
 	for (unsigned i = 0; i < layer->field_count; i++)
 		field_release(&layer->fields[i]);
 	for (unsigned i = 0; i < layer->option_count; i++)
-		layer_pattern_free(layer->options[i]);
+		pattern_layer_free(layer->options[i]);
 	free(layer->fields);
 	free(layer->options);
 	free(layer);
 }
 
 /* Options have no options: this goes one level down at most. */
-static struct pattern_layer *layer_pattern_copy(const struct pattern_layer *layer)
+struct pattern_layer *pattern_layer_copy(const struct pattern_layer *layer)
 {
 	struct pattern_layer *copy = xcalloc(1, sizeof(*copy));
 
@@ -58,8 +60,16 @@ static struct pattern_layer *layer_pattern_copy(const struct pattern_layer *laye
 	for (unsigned i = 0; i < layer->field_count; i++)
 		field_copy(&copy->fields[i], &layer->fields[i]);
 	for (unsigned i = 0; i < layer->option_count; i++)
-		copy->options[i] = layer_pattern_copy(layer->options[i]);
+		copy->options[i] = pattern_layer_copy(layer->options[i]);
 	return copy;
+}
+
+struct pattern_layer *pattern_layer_new(const struct layer_type *type)
+{
+	struct pattern_layer *layer = xcalloc(1, sizeof(*layer));
+
+	layer->type = type;
+	return layer;
 }
 
 struct pattern *pattern_new(bool strict)
@@ -75,7 +85,7 @@ void pattern_free(struct pattern *pattern)
 	if (!pattern)
 		return;
 	for (unsigned i = 0; i < pattern->layer_count; i++)
-		layer_pattern_free(pattern->layers[i]);
+		pattern_layer_free(pattern->layers[i]);
 	free(pattern->layers);
 	free(pattern);
 }
@@ -97,6 +107,40 @@ struct pattern *pattern_copy(const struct pattern *pattern)
 unsigned pattern_layer_count(const struct pattern *pattern)
 {
 	return pattern->layer_count;
+}
+
+struct pattern_layer *pattern_layer(const struct pattern *pattern, unsigned index)
+{
+	return index < pattern->layer_count ? pattern->layers[index] : NULL;
+}
+
+struct pattern_layer *pattern_find(const struct pattern *pattern, const char *type, unsigned nth)
+{
+	for (unsigned i = 0; i < pattern->layer_count; i++)
+		if (!strcmp(pattern->layers[i]->type->name, type) && !nth--)
+			return pattern->layers[i];
+	return NULL;
+}
+
+unsigned pattern_remove(struct pattern *pattern, const char *type)
+{
+	unsigned kept = 0;
+	unsigned removed;
+
+	for (unsigned i = 0; i < pattern->layer_count; i++) {
+		if (strcmp(pattern->layers[i]->type->name, type) != 0)
+			pattern->layers[kept++] = pattern->layers[i];
+		else
+			pattern_layer_free(pattern->layers[i]);
+	}
+	removed = pattern->layer_count - kept;
+	pattern->layer_count = kept;
+	return removed;
+}
+
+void pattern_set_strict(struct pattern *pattern)
+{
+	pattern->strict = true;
 }
 
 /* --- making ------------------------------------------------------------------------- */
@@ -127,8 +171,7 @@ int pattern_append(struct pattern *pattern, const struct layer_type *type, bool 
 		return err_set(err, LAB_EINVALID,
 			       "'%s' is an option: it belongs into the options of a layer",
 			       type->name);
-	layer = xcalloc(1, sizeof(*layer));
-	layer->type = type;
+	layer = pattern_layer_new(type);
 	layer->absent = absent;
 	append(pattern, layer);
 	*ret_layer = layer;
@@ -143,32 +186,46 @@ int pattern_append_pattern(struct pattern *pattern, const struct pattern *tail, 
 	if (rc < 0)
 		return rc;
 	for (unsigned i = 0; i < count; i++)
-		append(pattern, layer_pattern_copy(tail->layers[i]));
+		append(pattern, pattern_layer_copy(tail->layers[i]));
 	pattern->strict = pattern->strict || tail->strict;
+	return 0;
+}
+
+int pattern_layer_take_option(struct pattern_layer *layer, struct pattern_layer *option,
+			      struct err *err)
+{
+	if (!layer->type->options)
+		return err_set(err, LAB_EINVALID, "layer '%s' has no options", layer->type->name);
+	if (option->type->option_of != layer->type->options && option->type != layer_malformed)
+		return err_set(err, LAB_EINVALID, "'%s' is no option of '%s'", option->type->name,
+			       layer->type->name);
+	if (layer->option_count >= LIMIT_OPTIONS)
+		return err_set(err, LAB_ELIMIT, "layer '%s' has more than %u options",
+			       layer->type->name, LIMIT_OPTIONS);
+	layer->options = xreallocarray(layer->options, layer->option_count + 1,
+				       sizeof(struct pattern_layer *));
+	layer->options[layer->option_count++] = option;
 	return 0;
 }
 
 int pattern_layer_option(struct pattern_layer *layer, const struct layer_type *type, bool absent,
 			 struct pattern_layer **ret_option, struct err *err)
 {
-	struct pattern_layer *option;
+	struct pattern_layer *option = pattern_layer_new(type);
+	int rc = pattern_layer_take_option(layer, option, err);
 
-	if (!layer->type->options)
-		return err_set(err, LAB_EINVALID, "layer '%s' has no options", layer->type->name);
-	if (type->option_of != layer->type->options && type != layer_malformed)
-		return err_set(err, LAB_EINVALID, "'%s' is no option of '%s'", type->name,
-			       layer->type->name);
-	if (layer->option_count >= LIMIT_OPTIONS)
-		return err_set(err, LAB_ELIMIT, "layer '%s' has more than %u options",
-			       layer->type->name, LIMIT_OPTIONS);
-	option = xcalloc(1, sizeof(*option));
-	option->type = type;
+	if (rc < 0) {
+		pattern_layer_free(option);
+		return rc;
+	}
 	option->absent = absent;
-	layer->options = xreallocarray(layer->options, layer->option_count + 1,
-				       sizeof(struct pattern_layer *));
-	layer->options[layer->option_count++] = option;
 	*ret_option = option;
 	return 0;
+}
+
+void pattern_layer_set_absent(struct pattern_layer *layer)
+{
+	layer->absent = true;
 }
 
 void pattern_layer_only(struct pattern_layer *layer)
@@ -245,6 +302,13 @@ int pattern_layer_field(struct pattern_layer *layer, const char *field, enum mat
 	if (rc < 0)
 		return rc;
 	field_copy(&made, &given);
+	for (unsigned i = 0; i < layer->field_count; i++) {
+		if (layer->fields[i].type != given.type)
+			continue;
+		field_release(&layer->fields[i]);
+		layer->fields[i] = made;
+		return 0;
+	}
 	layer->fields = xreallocarray(layer->fields, layer->field_count + 1, sizeof(made));
 	layer->fields[layer->field_count++] = made;
 	return 0;
@@ -256,7 +320,7 @@ static int copy_set_fields(struct pattern_layer *target, const struct layer *lay
 		const struct field_type *field = &layer->type->fields[i];
 		int rc;
 
-		if (layer->slots[i].state != SLOT_SET || field->kind == FIELD_TEXT)
+		if (!slot_is_kept(&layer->slots[i]) || field->kind == FIELD_TEXT)
 			continue;
 		rc = pattern_layer_field(target, field->name, MATCH_EQUAL, &layer->slots[i].value,
 					 NULL, NULL, 0, 0, err);
@@ -266,26 +330,45 @@ static int copy_set_fields(struct pattern_layer *target, const struct layer *lay
 	return 0;
 }
 
+static void layer_free_p(struct pattern_layer **layer)
+{
+	pattern_layer_free(*layer);
+}
+
+int pattern_layer_from_layer(const struct layer *layer, struct pattern_layer **ret_layer,
+			     struct err *err)
+{
+	auto_cleanup(layer_free_p) struct pattern_layer *made = pattern_layer_new(layer->type);
+	int rc = copy_set_fields(made, layer, err);
+
+	for (unsigned i = 0; i < layer->option_count && !rc; i++) {
+		struct pattern_layer *option = NULL;
+
+		rc = pattern_layer_from_layer(layer->options[i], &option, err);
+		rc = rc < 0 ? rc : pattern_layer_take_option(made, option, err);
+		if (rc < 0)
+			pattern_layer_free(option);
+	}
+	if (rc < 0)
+		return rc;
+	*ret_layer = STEAL_PTR(made);
+	return 0;
+}
+
 int pattern_from_packet(const struct packet *packet, struct pattern **ret_pattern, struct err *err)
 {
 	auto_cleanup(pattern_free_p) struct pattern *pattern = pattern_new(false);
+	int rc = check_room(pattern, packet->layer_count, err);
 
-	for (unsigned i = 0; i < packet->layer_count; i++) {
-		const struct layer *layer = packet->layers[i];
-		struct pattern_layer *target = NULL;
-		int rc = pattern_append(pattern, layer->type, false, &target, err);
+	for (unsigned i = 0; i < packet->layer_count && !rc; i++) {
+		struct pattern_layer *layer = NULL;
 
-		rc = rc < 0 ? rc : copy_set_fields(target, layer, err);
-		for (unsigned j = 0; j < layer->option_count && !rc; j++) {
-			struct pattern_layer *option = NULL;
-
-			rc = pattern_layer_option(target, layer->options[j]->type, false, &option,
-						  err);
-			rc = rc < 0 ? rc : copy_set_fields(option, layer->options[j], err);
-		}
-		if (rc < 0)
-			return rc;
+		rc = pattern_layer_from_layer(packet->layers[i], &layer, err);
+		if (!rc)
+			append(pattern, layer);
 	}
+	if (rc < 0)
+		return rc;
 	*ret_pattern = STEAL_PTR(pattern);
 	return 0;
 }
