@@ -28,6 +28,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/proc.h"
+#include "base/time.h"
 #include "runners/accel.h"
 #include "runners/link.h"
 #include "runners/loop.h"
@@ -37,6 +38,7 @@
 
 #define NAME_BYTES_MAX   64
 #define START_TIMEOUT_MS 180000 /* libvirt looks at every QEMU of the host when it is new there */
+#define END_NEWS_MS      200    /* for libvirt's event after the end of the process */
 #define DISK_SIZE        "1M"   /* snapshots lie beyond it */
 #define DISK_TIMEOUT_MS  30000
 /* Offset and value of the magic number of a bzImage: Documentation/arch/x86/boot.rst. */
@@ -95,8 +97,8 @@ int nut_check_alive(const struct nut *nut, struct err *err)
 {
 	if (!nut->ended)
 		return 0;
-	return err_set(err, LAB_EVIRT, "the NUT is %s: %s", nut_state_to_string(nut->state),
-		       nut->trouble);
+	return err_set(err, LAB_EVIRT, "the NUT has ended (%s): %s",
+		       nut_state_to_string(nut->state), nut->trouble);
 }
 
 enum nut_state nut_get_state(const struct nut *nut)
@@ -138,19 +140,30 @@ int64_t nut_peak_memory_kib(const struct nut *nut)
 	return line ? strtoll(line + strlen("\nVmHWM:"), NULL, 10) : 0;
 }
 
-/* QEMU has ended. libvirt has heard from it before whether that was the guest's will. */
-static void on_process_end(void *user)
+static void judge_end(void *user)
 {
 	struct nut *nut = user;
 
-	loop_watch_stop(nut->pid_watch);
-	nut->pid_watch = NULL;
-	nut_console_read(nut); /* the last words first */
+	nut->end_timer = NULL;
 	if (nut->domain && virt_domain_get_end(nut->domain) == VIRT_END_GUEST)
 		nut_set_trouble(nut, NUT_STATE_GONE,
 				"the guest reset itself or switched itself off");
 	else
 		nut_set_trouble(nut, NUT_STATE_LOST, "QEMU ended unexpectedly");
+}
+
+/* QEMU has ended. If that was the guest's will, libvirt knows, and we soon will. */
+static void on_process_end(void *user)
+{
+	struct nut *nut = user;
+	bool is_known = nut->domain && virt_domain_get_end(nut->domain) != VIRT_END_NONE;
+
+	loop_watch_stop(nut->pid_watch);
+	nut->pid_watch = NULL;
+	nut_console_read(nut); /* the last words first */
+	nut->end_timer = loop_timer_start(
+		nut->loop, loop_now_ns(nut->loop) + (is_known ? 0 : END_NEWS_MS * NS_PER_MS),
+		judge_end, nut);
 }
 
 static void on_libvirt_lost(void *user)
@@ -429,6 +442,7 @@ void nut_stop(struct nut *nut)
 	nut_agent_close(nut);
 	loop_watch_stop(nut->pid_watch);
 	loop_watch_stop(nut->lost_watch);
+	loop_timer_cancel(nut->end_timer);
 	/* At once, and even if libvirt is gone; where we may not, libvirt's turn comes below. */
 	if (nut->pid_fd >= 0) {
 		(void)pidfd_send_signal(nut->pid_fd, SIGKILL, NULL, 0);

@@ -183,6 +183,8 @@ int nut_wait_ready(struct nut *nut, int64_t timeout_ms, struct err *err)
 	/* It waits in the port until there is an agent to read it. */
 	int rc = ping(nut, timeout_ms, err);
 
+	if (rc == 0)
+		rc = nut_forbid_resets(nut, err);
 	if (rc < 0)
 		return rc;
 	/* What the kernel warned of while it booted is told by nut_get_trouble(), and it did boot. */

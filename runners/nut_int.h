@@ -54,6 +54,7 @@ struct nut {
 	enum nut_state state;
 	char trouble[512]; /* why the state is OOPS or worse; "" otherwise */
 	bool ended;        /* PANIC or worse: nothing will answer, so nobody shall wait */
+	bool may_reset;    /* after nut_reboot: the firmware resets once more by itself */
 	void (*on_trouble)(struct nut *nut, void *user);
 	void *on_trouble_user;
 	struct link *links[NUT_LINKS_MAX];
@@ -63,6 +64,7 @@ struct nut {
 	pid_t pid; /* of QEMU: who connected to the console; 0 before */
 	int pid_fd;
 	struct loop_watch *pid_watch;
+	struct loop_timer *end_timer; /* the process has ended, and soon we know why */
 	struct virt *virt;
 	struct virt_domain *domain;
 	struct loop_watch *lost_watch; /* of the connection to libvirt */
@@ -97,6 +99,9 @@ void nut_agent_reset(struct nut *nut);
 /* QEMU has not taken what we sent: the next agent would get it. */
 bool nut_agent_is_clogged(const struct nut *nut);
 void nut_agent_close(struct nut *nut);
+
+/* nut_snapshot.c: a reset ends the NUT from now on, if it did not already. */
+int nut_forbid_resets(struct nut *nut, struct err *err);
 
 /* nut_xml.c: the caller frees it. */
 char *nut_domain_xml(const struct nut_spec *spec, const struct nut *nut);

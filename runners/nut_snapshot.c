@@ -26,6 +26,7 @@
 #include "runners/virt.h"
 
 #define MONITOR_TIMEOUT_MS 60000
+#define COMMANDS_MAX       5
 #define TAG_BYTES_MAX      64
 #define BACKLOG_GUEST_MS   20  /* a guest that is alive takes its frames within this */
 #define BACKLOG_QEMU_MS    500 /* QEMU drops frames of an unplugged cable faster than this */
@@ -35,12 +36,13 @@ struct errand {
 	struct virt_domain *domain;    /* counted */
 	uint16_t ports[NUT_LINKS_MAX]; /* the NUT's, of its links */
 	size_t link_count;
-	char *commands[3]; /* NULL-terminated unless full */
+	const char *commands[COMMANDS_MAX]; /* NULL-terminated unless full */
+	char *own;                          /* the one that is on the heap, or NULL */
 };
 
 static int run_commands(struct errand *errand, struct err *err)
 {
-	for (size_t i = 0; i < 3 && errand->commands[i]; i++) {
+	for (size_t i = 0; i < COMMANDS_MAX && errand->commands[i]; i++) {
 		int rc = virt_domain_monitor(errand->domain, errand->commands[i], err);
 
 		if (rc < 0)
@@ -59,19 +61,15 @@ static void errand_release(void *arg)
 	struct errand *errand = arg;
 
 	virt_domain_unref(errand->domain);
-	for (size_t i = 0; i < 3; i++)
-		free(errand->commands[i]);
+	free(errand->own);
 	free(errand);
 }
 
-static struct errand *errand_new(const struct nut *nut, char *first, char *second, char *third)
+static struct errand *errand_new(const struct nut *nut)
 {
 	struct errand *errand = xcalloc(1, sizeof(*errand));
 
 	errand->domain = virt_domain_ref(nut->domain);
-	errand->commands[0] = first;
-	errand->commands[1] = second;
-	errand->commands[2] = third;
 	return errand;
 }
 
@@ -107,14 +105,18 @@ static int check_tag(const char *tag, struct err *err)
 
 int nut_save(struct nut *nut, const char *tag, struct err *err)
 {
-	int rc = check_tag(tag, err);
+	struct errand *errand;
+	int rc;
 
+	rc = check_tag(tag, err);
 	if (rc == 0)
 		rc = nut_check_alive(nut, err);
 	if (rc < 0)
 		return rc;
-	return run_errand(nut, errand_new(nut, xasprintf("savevm %s", tag), NULL, NULL),
-			  commands_work, err);
+	errand = errand_new(nut);
+	errand->own = xasprintf("savevm %s", tag);
+	errand->commands[0] = errand->own;
+	return run_errand(nut, errand, commands_work, err);
 }
 
 static bool has_backlog(const struct errand *errand)
@@ -183,7 +185,10 @@ int nut_load(struct nut *nut, const char *tag, struct err *err)
 	if (nut_agent_is_clogged(nut))
 		return err_set(err, LAB_EVIRT,
 			       "the guest agent's port holds a command that the NUT did not take");
-	errand = errand_new(nut, xstrdup("stop"), xasprintf("loadvm %s", tag), NULL);
+	errand = errand_new(nut);
+	errand->own = xasprintf("loadvm %s", tag);
+	errand->commands[0] = "stop";
+	errand->commands[1] = errand->own;
 	errand->link_count = nut->link_count;
 	for (size_t i = 0; i < nut->link_count; i++) {
 		errand->ports[i] = link_get_nut_port(nut->links[i]);
@@ -199,23 +204,46 @@ int nut_load(struct nut *nut, const char *tag, struct err *err)
 		return rc;
 	nut_agent_reset(nut);
 	nut_forget_trouble(nut, NUT_STATE_READY);
-	return run_errand(nut, errand_new(nut, xstrdup("cont"), NULL, NULL), commands_work, err);
+	errand = errand_new(nut);
+	errand->commands[0] = "cont";
+	return run_errand(nut, errand, commands_work, err);
 }
 
 int nut_reboot(struct nut *nut, struct err *err)
 {
+	/* Stopped first: then the agent of before is not there any more when we return. */
+	static const char *const commands[COMMANDS_MAX] = {
+		"stop",
+		"{\"execute\":\"set-action\",\"arguments\":{\"reboot\":\"reset\"}}",
+		"system_reset",
+		"cont",
+	};
+	struct errand *errand;
 	int rc;
 
 	if (nut->state >= NUT_STATE_GONE)
 		return nut_check_alive(nut, err);
-	/* Stopped first: then the agent of before is not there any more when we return. */
-	rc = run_errand(nut,
-			errand_new(nut, xstrdup("stop"), xstrdup("system_reset"), xstrdup("cont")),
-			commands_work, err);
+	errand = errand_new(nut);
+	memcpy(errand->commands, commands, sizeof(commands));
+	rc = run_errand(nut, errand, commands_work, err);
 	if (rc < 0)
 		return rc;
 	nut_console_read(nut);
 	nut_agent_reset(nut);
 	nut_forget_trouble(nut, NUT_STATE_STARTING);
+	nut->may_reset = true;
 	return 0;
+}
+
+int nut_forbid_resets(struct nut *nut, struct err *err)
+{
+	struct errand *errand;
+
+	if (!nut->may_reset)
+		return 0;
+	errand = errand_new(nut);
+	errand->commands[0] =
+		"{\"execute\":\"set-action\",\"arguments\":{\"reboot\":\"shutdown\"}}";
+	nut->may_reset = false;
+	return run_errand(nut, errand, commands_work, err);
 }

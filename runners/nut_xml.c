@@ -128,12 +128,15 @@ static void append_environment(struct buf *xml, const char *const *environment)
 /*
  * What libvirt has no words for. After the load of a snapshot QEMU would have the
  * guest announce itself (unsolicited neighbour advertisements, five times): it
- * thinks of migration, but here nobody has moved.
+ * thinks of migration, but here nobody has moved. A guest that resets itself ends:
+ * a new boot behind our back would look like silence. (With on_reboot libvirt would
+ * end it for our own resets, too.)
  */
 static void append_commandline(struct buf *xml, const struct nut_spec *spec)
 {
 	buf_append_string(xml, "<qemu:commandline><qemu:arg value='-global'/>"
-			       "<qemu:arg value='virtio-net-device.guest_announce=off'/>");
+			       "<qemu:arg value='virtio-net-device.guest_announce=off'/>"
+			       "<qemu:arg value='-action'/><qemu:arg value='reboot=shutdown'/>");
 	append_environment(xml, spec->environment);
 	buf_append_string(xml, "</qemu:commandline>");
 }
@@ -149,9 +152,8 @@ char *nut_domain_xml(const struct nut_spec *spec, const struct nut *nut)
 		   spec->memory_mib ? spec->memory_mib : 128, spec->cpus ? spec->cpus : 1);
 	append_boot(&xml, spec);
 	append_cpu(&xml, spec, nut->accelerator);
-	/* A guest that resets itself ends: a new boot behind our back would look like silence. */
 	buf_append_string(&xml, "<features><acpi/><apic/></features><clock offset='utc'/>"
-				"<on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot>"
+				"<on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot>"
 				"<on_crash>destroy</on_crash>");
 	append_devices(&xml, spec, nut);
 	append_commandline(&xml, spec);

@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/time.h"
 #include "runners/session.h"
 
@@ -229,13 +230,30 @@ void virt_domain_unref(struct virt_domain *domain)
 	free(domain);
 }
 
+/* QMP answers {"return":...} or {"error":{"desc":...}}. */
+static int judge_answer(const char *command, const char *answer, struct err *err)
+{
+	auto_json json_t *value = NULL;
+	const json_t *error;
+
+	if (json_parse(answer, strlen(answer), &value, NULL) < 0)
+		return err_set(err, LAB_EVIRT, "%s: the answer is no JSON", command);
+	error = json_object_get(value, "error");
+	if (!error)
+		return 0;
+	return err_set(err, LAB_EVIRT, "%s: %s", command, json_string_or(error, "desc", "failed"));
+}
+
 int virt_domain_monitor(struct virt_domain *domain, const char *command, struct err *err)
 {
+	bool is_qmp = *command == '{';
 	auto_free char *output = NULL;
 
 	if (virDomainQemuMonitorCommand(domain->domain, command, &output,
-					VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP) < 0)
+					is_qmp ? 0 : VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP) < 0)
 		return virt_error(err, LAB_EVIRT, command);
+	if (is_qmp)
+		return judge_answer(command, output, err);
 	output[strcspn(output, "\r\n")] = '\0';
 	if (*output)
 		return err_set(err, LAB_EVIRT, "%s: %s", command, output);

@@ -28,7 +28,7 @@ int virt_domain_create(struct virt *virt, const char *xml, struct virt_domain **
 struct virt_domain *virt_domain_ref(struct virt_domain *domain);
 void virt_domain_unref(struct virt_domain *domain); /* NULL is fine */
 
-/* A command of QEMU's human monitor; what it prints is an error. */
+/* A command of QEMU's human monitor, where what it prints is an error; or of QMP, if it begins with '{'. */
 int virt_domain_monitor(struct virt_domain *domain, const char *command, struct err *err);
 /* End it at once; one that has ended already is fine. */
 int virt_domain_destroy(struct virt_domain *domain, struct err *err);
