@@ -1,7 +1,5 @@
 #include "vclock/clock.h"
 
-#include <stddef.h>
-
 void vclock_init(struct vclock *clock, int64_t now_ns, vclock_spent_fn spent_ns)
 {
 	*clock = (struct vclock){
@@ -11,11 +9,19 @@ void vclock_init(struct vclock *clock, int64_t now_ns, vclock_spent_fn spent_ns)
 	};
 }
 
+/* Guest time for `spent_ns` of execution without a pause. */
+static int64_t discount(int64_t spent_ns)
+{
+	if (spent_ns <= VCLOCK_BURST_NS)
+		return spent_ns / VCLOCK_BURST_FACTOR;
+	return VCLOCK_BURST_NS / VCLOCK_BURST_FACTOR + spent_ns - VCLOCK_BURST_NS;
+}
+
 /*
- * What counts of what the busy vCPUs spent since the last settlement: the most
- * that one of them did, up to the limit. With `mark` counting begins anew, from the same reading.
+ * What the busy vCPUs have spent since the last settlement: the most that one of
+ * them has. With `mark` counting begins anew, from the same reading.
  */
-static int64_t measure(struct vclock *clock, bool mark)
+static int64_t read_spent(struct vclock *clock, bool mark)
 {
 	int64_t most_ns = 0;
 
@@ -31,22 +37,35 @@ static int64_t measure(struct vclock *clock, bool mark)
 		if (mark)
 			vcpu->mark_ns = spent_ns;
 	}
-	if (!clock->runs || clock->limit_ns <= clock->settled_ns)
-		return 0;
-	return most_ns < clock->limit_ns - clock->settled_ns ? most_ns
-							     : clock->limit_ns - clock->settled_ns;
+	return clock->runs ? most_ns : 0;
+}
+
+/* The time after another `spent_ns`, not beyond the limit. */
+static int64_t time_after(const struct vclock *clock, int64_t spent_ns)
+{
+	int64_t now_ns = clock->settled_ns + discount(clock->burst_ns + spent_ns) -
+			 discount(clock->burst_ns);
+
+	if (now_ns <= clock->limit_ns)
+		return now_ns;
+	return clock->limit_ns > clock->settled_ns ? clock->limit_ns : clock->settled_ns;
 }
 
 int64_t vclock_now(struct vclock *clock)
 {
-	return clock->settled_ns + measure(clock, false);
+	return time_after(clock, read_spent(clock, false));
 }
 
 static void settle(struct vclock *clock)
 {
-	clock->settled_ns += measure(clock, true);
-	if (vclock_all_halted(clock))
+	int64_t spent_ns = read_spent(clock, true);
+
+	clock->settled_ns = time_after(clock, spent_ns);
+	clock->burst_ns += spent_ns;
+	if (vclock_all_halted(clock)) {
 		clock->idle_ns = clock->settled_ns;
+		clock->burst_ns = 0;
+	}
 }
 
 void vclock_run(struct vclock *clock, int64_t limit_ns)
@@ -88,8 +107,10 @@ void vclock_halt(struct vclock *clock, unsigned index, const void *cond)
 	vcpu->woken = 0;
 	clock->busy--;
 	clock->generation++;
-	if (vclock_all_halted(clock))
+	if (vclock_all_halted(clock)) {
 		clock->idle_ns = clock->settled_ns;
+		clock->burst_ns = 0;
+	}
 }
 
 unsigned vclock_signal(struct vclock *clock, const void *cond,

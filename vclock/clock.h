@@ -13,6 +13,15 @@
 
 #define VCLOCK_VCPUS_MAX 64u
 
+/*
+ * The translator executes guest code many times slower than a processor would,
+ * most of all when it sees it for the first time (after each loadvm). A short burst
+ * therefore counts for a tenth; what follows without a pause counts in full, so
+ * that a guest that never goes idle lives at the host's speed.
+ */
+#define VCLOCK_BURST_NS     INT64_C(100000000)
+#define VCLOCK_BURST_FACTOR 10
+
 /* How much time the thread behind `thread_clock` has used so far, by the chosen measure. */
 typedef int64_t (*vclock_spent_fn)(clockid_t thread_clock);
 
@@ -26,6 +35,7 @@ struct vclock_vcpu {
 struct vclock {
 	vclock_spent_fn spent_ns;
 	int64_t settled_ns;  /* the time at the last settlement */
+	int64_t burst_ns;    /* what was spent since all vCPUs were halted */
 	int64_t limit_ns;    /* execution does not bring it further than this; while `runs` */
 	bool runs;           /* execution counts */
 	int64_t idle_ns;     /* when all vCPUs were last halted at once */

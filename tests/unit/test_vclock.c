@@ -5,6 +5,9 @@
 
 static int64_t spent[4]; /* by thread_clock 0..3 */
 
+/* So much execution makes one nanosecond in a short burst. */
+#define X VCLOCK_BURST_FACTOR
+
 static int64_t fake_spent(clockid_t thread_clock)
 {
 	return spent[thread_clock];
@@ -31,12 +34,32 @@ static void test_time_is_what_the_vcpu_executes(void **state)
 
 	(void)state;
 	assert_int_equal(vclock_now(clock), 5000);
-	spent[0] += 70;
+	spent[0] += 70 * X;
 	assert_int_equal(vclock_now(clock), 5070);
 	vclock_halt(clock, 0, &cond_a);
 	spent[0] += 1000000; /* what the halted thread does, taking locks, is not guest time */
 	assert_int_equal(vclock_now(clock), 5070);
 	assert_true(vclock_all_halted(clock));
+}
+
+/* Bursts count for a tenth each; a guest that does not pause lives in real time. */
+static void test_long_execution_counts_in_full(void **state)
+{
+	struct vclock *clock = start(1);
+	unsigned woken[VCLOCK_VCPUS_MAX];
+	int64_t now_ns;
+
+	(void)state;
+	spent[0] += VCLOCK_BURST_NS;
+	now_ns = 5000 + VCLOCK_BURST_NS / VCLOCK_BURST_FACTOR;
+	assert_int_equal(vclock_now(clock), now_ns);
+	vclock_run(clock, INT64_MAX); /* settling changes nothing */
+	spent[0] += 3600;
+	assert_int_equal(vclock_now(clock), now_ns + 3600);
+	vclock_halt(clock, 0, &cond_a);
+	vclock_signal(clock, &cond_a, woken);
+	spent[0] += 50 * VCLOCK_BURST_FACTOR;
+	assert_int_equal(vclock_now(clock), now_ns + 3600 + 50);
 }
 
 static void test_signal_is_busy_at_once(void **state)
@@ -58,7 +81,7 @@ static void test_signal_is_busy_at_once(void **state)
 	assert_int_not_equal(clock->generation, generation);
 	/* It counts from the signal on, nothing before. */
 	assert_int_equal(vclock_now(clock), 5000);
-	spent[0] += 5;
+	spent[0] += 5 * X;
 	assert_int_equal(vclock_now(clock), 5005);
 	/* A second signal finds nobody. */
 	assert_int_equal(vclock_signal(clock, &cond_a, woken), 0);
@@ -69,13 +92,13 @@ static void test_furthest_of_several_counts(void **state)
 	struct vclock *clock = start(2);
 
 	(void)state;
-	spent[0] += 100;
-	spent[1] += 40;
+	spent[0] += 100 * X;
+	spent[1] += 40 * X;
 	assert_int_equal(vclock_now(clock), 5100);
 	vclock_halt(clock, 0, &cond_a);
 	assert_int_equal(vclock_now(clock), 5100);
 	assert_false(vclock_all_halted(clock));
-	spent[1] += 7; /* counted from the settlement when the other halted */
+	spent[1] += 7 * X; /* counted from the settlement when the other halted */
 	assert_int_equal(vclock_now(clock), 5107);
 	vclock_halt(clock, 1, &cond_b);
 	assert_true(vclock_all_halted(clock));
@@ -115,14 +138,14 @@ static void test_execution_stops_at_the_limit(void **state)
 
 	(void)state;
 	vclock_run(clock, 5100);
-	spent[0] += 400;
+	spent[0] += 400 * X;
 	assert_int_equal(vclock_now(clock), 5100);
 	vclock_freeze(clock);
 	spent[0] += 1000;
 	assert_int_equal(vclock_now(clock), 5100);
 	vclock_run(clock, 9000);
 	assert_int_equal(vclock_now(clock), 5100); /* what was over the limit is gone */
-	spent[0] += 30;
+	spent[0] += 30 * X;
 	assert_int_equal(vclock_now(clock), 5130);
 }
 
@@ -132,7 +155,7 @@ static void test_nothing_counts_while_frozen(void **state)
 	unsigned woken[VCLOCK_VCPUS_MAX];
 
 	(void)state;
-	spent[0] += 10;
+	spent[0] += 10 * X;
 	vclock_freeze(clock);
 	spent[0] += 100;
 	vclock_halt(clock, 1, &cond_a);
@@ -141,7 +164,7 @@ static void test_nothing_counts_while_frozen(void **state)
 	spent[1] += 100;
 	assert_int_equal(vclock_now(clock), 5010);
 	vclock_run(clock, INT64_MAX);
-	spent[1] += 7;
+	spent[1] += 7 * X;
 	assert_int_equal(vclock_now(clock), 5017);
 }
 
@@ -160,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_time_is_what_the_vcpu_executes),
+		cmocka_unit_test(test_long_execution_counts_in_full),
 		cmocka_unit_test(test_signal_is_busy_at_once),
 		cmocka_unit_test(test_furthest_of_several_counts),
 		cmocka_unit_test(test_one_condition_for_all),
