@@ -4,6 +4,7 @@
  * that goes wrong is the lab's trouble and is tried again.
  */
 #include <inttypes.h>
+#include <sched.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -145,6 +146,18 @@ static int put_source(struct orchestrator *lab, int64_t source_id, json_t *field
 	return 0;
 }
 
+/* `make -j` of a build: as configured, or one for each processor we may use. */
+static json_int_t count_make_jobs(const struct config *config)
+{
+	cpu_set_t processors;
+
+	if (config->build.jobs > 0)
+		return (json_int_t)config->build.jobs;
+	if (sched_getaffinity(0, sizeof(processors), &processors) < 0)
+		return 1; /* more processors than a cpu_set_t can name */
+	return CPU_COUNT(&processors);
+}
+
 /* The fields of a compiling job, and the configuration it is compared with. */
 static int fill_build(struct orchestrator *lab, const struct kernel_row *kernel,
 		      struct job_spec *spec, struct err *err)
@@ -152,11 +165,10 @@ static int fill_build(struct orchestrator *lab, const struct kernel_row *kernel,
 	int64_t previous = 0, *state;
 	int rc;
 
-	(void)json_object_update_new(spec->fields,
-				     json_pack("{sI ss ss sn}", "jobs",
-					       (json_int_t)lab->config->build.jobs, "config_name",
-					       kernel->config_name, "ccache_dir",
-					       lab->ccache_folder, "previous_config"));
+	(void)json_object_update_new(
+		spec->fields, json_pack("{sI ss ss sn}", "jobs", count_make_jobs(lab->config),
+					"config_name", kernel->config_name, "ccache_dir",
+					lab->ccache_folder, "previous_config"));
 	rc = kernel_find_previous(lab->db, kernel->release_id, kernel->config_name, &previous, err);
 	if (rc <= 0)
 		return rc;
