@@ -158,7 +158,7 @@ int json_only_keys(const json_t *object, const char *const *keys, struct err *er
 	if (!json_is_object(object))
 		return err_set(err, LAB_EINVALID, "expected an object, got %s", type_name(object));
 	/* Jansson's iterators are not const-correct; nothing is changed. */
-	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)object, key, value) {
 		if (!is_listed(key, keys))
 			return err_set(err, LAB_EINVALID, "field '%s': there is no such field",
 				       key);

@@ -109,7 +109,7 @@ static int add_wanted(struct apt_list *list, const json_t *packages, struct err 
 	json_t *version;
 	int rc = 0;
 
-	json_object_foreach ((json_t *)(uintptr_t)packages, name, version) {
+	json_object_foreach((json_t *)(uintptr_t)packages, name, version) {
 		auto_free char *wanted = xasprintf("%s=%s", name, json_string_value(version));
 
 		if (rc == 0)

@@ -254,7 +254,7 @@ static bool is_wanted(const json_t *config, const char *tag)
 
 	if (json_array_size(patterns) == 0)
 		return true;
-	json_array_foreach (patterns, i, pattern) {
+	json_array_foreach(patterns, i, pattern) {
 		const char *text = json_string_value(pattern);
 
 		if (text && fnmatch(text, tag, 0) == 0)

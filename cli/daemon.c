@@ -254,10 +254,10 @@ static void print_status(const json_t *status)
 	       (long long)json_int_or(counts, "kernels", 0),
 	       (long long)json_int_or(counts, "runs", 0));
 	printf("at work: %zu\n", json_array_size(json_object_get(status, "jobs")));
-	json_array_foreach (json_object_get(status, "jobs"), i, item)
+	json_array_foreach(json_object_get(status, "jobs"), i, item)
 		print_job(item);
 	printf("queue: %zu\n", json_array_size(json_object_get(status, "cycles")));
-	json_array_foreach (json_object_get(status, "cycles"), i, item)
+	json_array_foreach(json_object_get(status, "cycles"), i, item)
 		print_cycle(item);
 }
 

@@ -91,7 +91,7 @@ static int take_test(const char *value, struct run_settings *settings, struct er
 
 	if (!length || length > LIMIT_NAME)
 		return err_set(err, LAB_EINVALID, "test '%s': expected a test id", value);
-	json_array_foreach (settings->tests, i, id) {
+	json_array_foreach(settings->tests, i, id) {
 		if (strcmp(json_string_value(id), value) == 0)
 			return 0; /* named twice */
 	}
@@ -160,7 +160,7 @@ static const char *find_missing(const json_t *set, const json_t *ids)
 	const json_t *id;
 	size_t i;
 
-	json_array_foreach (ids, i, id) {
+	json_array_foreach(ids, i, id) {
 		if (!sets_has_test(set, json_string_value(id)))
 			return json_string_value(id);
 	}
@@ -202,7 +202,7 @@ static const json_t *find_set_of(const json_t *sets, const char *id)
 	const json_t *set;
 	size_t i;
 
-	json_array_foreach (sets, i, set) {
+	json_array_foreach(sets, i, set) {
 		if (sets_has_test(set, id))
 			return set;
 	}
@@ -220,7 +220,7 @@ static int choose_by_tests(struct run *run, struct err *err)
 	size_t i;
 
 	run->tests = json_incref(run->settings.tests);
-	json_array_foreach (run->tests, i, id) {
+	json_array_foreach(run->tests, i, id) {
 		const char *role;
 
 		set = find_set_of(run->sets, json_string_value(id));
@@ -237,7 +237,7 @@ static int choose_by_tests(struct run *run, struct err *err)
 				json_string_value(id), role, run->role);
 		run->role = role;
 	}
-	json_array_foreach (run->sets, i, set) {
+	json_array_foreach(run->sets, i, set) {
 		if (!find_missing(set, run->tests)) {
 			run->set = json_string_or(set, "name", NULL);
 			run->role = json_string_or(set, "role", "host");

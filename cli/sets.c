@@ -78,7 +78,7 @@ const json_t *sets_find(const json_t *sets, const char *name)
 	const json_t *set;
 	size_t i;
 
-	json_array_foreach (sets, i, set) {
+	json_array_foreach(sets, i, set) {
 		if (strcmp(json_string_or(set, "name", ""), name) == 0)
 			return set;
 	}
@@ -91,7 +91,7 @@ char *sets_names(const json_t *sets)
 	const json_t *set;
 	size_t i;
 
-	json_array_foreach (sets, i, set)
+	json_array_foreach(sets, i, set)
 		buf_printf(&text, "%s%s", i ? ", " : "", json_string_or(set, "name", "?"));
 	return buf_take_string(&text);
 }
@@ -101,7 +101,7 @@ bool sets_has_test(const json_t *set, const char *id)
 	const json_t *test;
 	size_t i;
 
-	json_array_foreach (json_object_get(set, "tests"), i, test) {
+	json_array_foreach(json_object_get(set, "tests"), i, test) {
 		if (json_is_string(test) && strcmp(json_string_value(test), id) == 0)
 			return true;
 	}
@@ -135,7 +135,7 @@ static void print_sets(const json_t *sets)
 	size_t i;
 
 	printf("%-24s %-18s %7s %7s  %s\n", "set", "role", "exist", "planned", "title");
-	json_array_foreach (sets, i, set) {
+	json_array_foreach(sets, i, set) {
 		printf("%-24s %-18s %7lld %7lld  ", json_string_or(set, "name", ""),
 		       json_string_or(set, "role", ""),
 		       (long long)json_int_or(set, "implemented", 0),

@@ -97,7 +97,7 @@ static json_t *make_job(const struct run *run, const struct shard *shard)
 	const json_t *id;
 	size_t i;
 
-	json_array_foreach (shard->tests, i, id) {
+	json_array_foreach(shard->tests, i, id) {
 		if (!results_is_final(&run->results, json_string_value(id)))
 			(void)json_array_append(left, (json_t *)(uintptr_t)id);
 	}
@@ -148,7 +148,7 @@ static void give_up(struct shard *shard, const char *reason)
 	const json_t *id;
 	size_t i;
 
-	json_array_foreach (shard->tests, i, id) {
+	json_array_foreach(shard->tests, i, id) {
 		if (!results_is_final(&run->results, json_string_value(id)))
 			show_final(run,
 				   results_give_up(&run->results, json_string_value(id), reason));
@@ -160,7 +160,7 @@ static bool has_left(const struct shard *shard)
 	const json_t *id;
 	size_t i;
 
-	json_array_foreach (shard->tests, i, id) {
+	json_array_foreach(shard->tests, i, id) {
 		if (!results_is_final(&shard->all->run->results, json_string_value(id)))
 			return true;
 	}
@@ -239,7 +239,7 @@ static void share_out(struct shards *shards, const struct run *run)
 		shards->workers[i].state = WORKER_STATE_DONE;
 	}
 	/* Neighbours of the list take about as long: deal them out like cards. */
-	json_array_foreach (run->tests, i, id)
+	json_array_foreach(run->tests, i, id)
 		(void)json_array_append(shards->items[i % shards->count].tests, id);
 }
 

@@ -204,7 +204,7 @@ static void show_fields(FILE *file, const json_t *fields)
 	const json_t *field;
 	size_t i;
 
-	json_array_foreach (fields, i, field) {
+	json_array_foreach(fields, i, field) {
 		if (json_bool_or(field, "ok", true))
 			continue;
 		(void)fputs("              ", file);
@@ -275,7 +275,7 @@ static void show_failed_steps(FILE *file, const json_t *steps)
 	const json_t *step, *sent = NULL;
 	size_t i;
 
-	json_array_foreach (steps, i, step) {
+	json_array_foreach(steps, i, step) {
 		if (strcmp(json_string_or(step, "kind", ""), "send") == 0)
 			sent = step;
 		if (!json_bool_or(step, "ok", true))
@@ -288,7 +288,7 @@ static void show_clauses(FILE *file, const json_t *clauses)
 	const json_t *clause;
 	size_t i;
 
-	json_array_foreach (clauses, i, clause) {
+	json_array_foreach(clauses, i, clause) {
 		if (json_is_string(clause))
 			show_labelled(file, i ? "" : "checks", json_string_value(clause));
 	}

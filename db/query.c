@@ -103,7 +103,7 @@ char *query_ids(const json_t *rows, const char *key)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach ((json_t *)(uintptr_t)rows, i, row)
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
 		json_array_append(ids, json_object_get(row, key));
 	return json_text(ids);
 }
@@ -114,7 +114,7 @@ json_t *query_index(const json_t *rows, const char *key)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach ((json_t *)(uintptr_t)rows, i, row) {
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
 		char id[24];
 
 		(void)snprintf(id, sizeof(id), "%" PRId64, json_int_or(row, key, 0));
@@ -172,7 +172,7 @@ static int add_key_diffs(struct db *db, const json_t *index, const char *ids, st
 		DB_TEXT(ids));
 	if (rc < 0)
 		return rc;
-	json_array_foreach (diffs, i, diff) {
+	json_array_foreach(diffs, i, diff) {
 		json_t *run = query_index_get(index, json_int_or(diff, "new_run_id", 0));
 
 		json_object_del(diff, "new_run_id");
@@ -189,7 +189,7 @@ int query_add_run_facts(struct db *db, json_t *runs, struct err *err)
 	size_t i;
 	int rc;
 
-	json_array_foreach (runs, i, run) {
+	json_array_foreach(runs, i, run) {
 		json_object_set_new(run, "counts", json_object());
 		json_object_set_new(run, "key_diff", json_null());
 	}

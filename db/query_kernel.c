@@ -28,7 +28,7 @@ static int add_kernels_of_releases(struct db *db, json_t *releases, struct err *
 	size_t i;
 	int rc;
 
-	json_array_foreach (releases, i, release)
+	json_array_foreach(releases, i, release)
 		json_object_set_new(release, "kernels", json_array());
 	rc = query_rows(db, kernels, err,
 			"SELECT kernel_id, release_id, config_name, state FROM kernel"
@@ -36,7 +36,7 @@ static int add_kernels_of_releases(struct db *db, json_t *releases, struct err *
 			DB_TEXT(ids));
 	if (rc < 0)
 		return rc;
-	json_array_foreach (kernels, i, kernel) {
+	json_array_foreach(kernels, i, kernel) {
 		release = query_index_get(index, json_int_or(kernel, "release_id", 0));
 		json_object_del(kernel, "release_id");
 		json_array_append(json_object_get(release, "kernels"), kernel);
@@ -84,7 +84,7 @@ static int add_newest_runs(struct db *db, json_t *kernels, struct err *err)
 	size_t i;
 	int rc;
 
-	json_array_foreach (kernels, i, kernel)
+	json_array_foreach(kernels, i, kernel)
 		json_object_set_new(kernel, "runs", json_array());
 	rc = query_rows(
 		db, runs, err,
@@ -100,7 +100,7 @@ static int add_newest_runs(struct db *db, json_t *kernels, struct err *err)
 		rc = query_add_run_facts(db, runs, err);
 	if (rc < 0)
 		return rc;
-	json_array_foreach (runs, i, run) {
+	json_array_foreach(runs, i, run) {
 		kernel = query_index_get(index, json_int_or(run, "kernel_id", 0));
 		json_object_del(run, "kernel_id");
 		json_array_append(json_object_get(kernel, "runs"), run);

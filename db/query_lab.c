@@ -133,7 +133,7 @@ static json_t *find_set(const json_t *sets, const char *name)
 	json_t *set;
 	size_t i;
 
-	json_array_foreach ((json_t *)(uintptr_t)sets, i, set)
+	json_array_foreach((json_t *)(uintptr_t)sets, i, set)
 		if (strcmp(json_string_or(set, "name", ""), name) == 0)
 			return set;
 	return NULL;
@@ -153,7 +153,7 @@ int query_sets(struct db *db, json_t **ret_value, struct err *err)
 	if (rc < 0)
 		return rc;
 	plan = text ? json_loads(text, 0, NULL) : NULL;
-	json_array_foreach (plan, i, entry) {
+	json_array_foreach(plan, i, entry) {
 		json_t *set = planned_set(entry);
 		json_t *seen = set ? find_set(tested, json_string_or(set, "name", "")) : NULL;
 
@@ -164,7 +164,7 @@ int query_sets(struct db *db, json_t **ret_value, struct err *err)
 				seen ? json_object_get(seen, "last_run_id") : json_null());
 		json_array_append_new(items, set);
 	}
-	json_array_foreach (tested, i, entry)
+	json_array_foreach(tested, i, entry)
 		if (!find_set(items, json_string_or(entry, "name", "")))
 			json_array_append(items, entry);
 	*ret_value = json_pack("{s:O, s:n}", "items", items, "next");

@@ -85,7 +85,7 @@ static int put_command(struct db *db, json_t *verdict, const json_t *run, struct
 	if (rc < 0)
 		return rc;
 	buf_append_string(&buf, "testlab run --kernel bzImage");
-	json_array_foreach (json_object_get(files, "files"), i, file)
+	json_array_foreach(json_object_get(files, "files"), i, file)
 		if (strcmp(json_string_or(file, "role", ""), "modules") == 0)
 			buf_append_string(&buf, " --modules modules.tar.zst");
 	buf_append_string(&buf, " --test ");

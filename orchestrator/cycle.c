@@ -111,7 +111,7 @@ static int make_runs(struct db *db, const struct cycle_row *cycle, struct err *e
 	size_t i;
 	int rc = 0;
 
-	json_array_foreach (sets, i, set) {
+	json_array_foreach(sets, i, set) {
 		int64_t run_id;
 
 		rc = run_add(db, cycle->cycle_id, cycle->kernel_id, json_string_value(set), ROLE,

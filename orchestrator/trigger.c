@@ -118,7 +118,7 @@ static int read_sets(const struct orchestrator *lab, const json_t *request, char
 	if (!json_is_array(sets) || json_array_size(sets) == 0 || json_array_size(sets) > SETS_MAX)
 		return err_set(err, LAB_EINVALID, "field 'sets': expected a list of 1 to %d names",
 			       SETS_MAX);
-	json_array_foreach ((json_t *)(uintptr_t)sets, i, set) {
+	json_array_foreach((json_t *)(uintptr_t)sets, i, set) {
 		const char *name = json_string_value(set);
 
 		if (!name || !path_is_component(name) || strlen(name) > LIMIT_NAME)

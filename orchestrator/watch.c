@@ -139,7 +139,7 @@ static int take_releases(struct orchestrator *lab, const struct source_row *sour
 	int rc;
 
 	rc = db_get_int(lab->db, &before_id, err, "SELECT max(release_id) FROM release");
-	json_array_foreach ((json_t *)(uintptr_t)releases, i, value) {
+	json_array_foreach((json_t *)(uintptr_t)releases, i, value) {
 		int64_t release_id = 0;
 		bool take;
 

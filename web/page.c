@@ -151,7 +151,7 @@ void page_counts(struct buf *html, const json_t *counts, int64_t total)
 	json_t *value;
 	const char *key;
 
-	json_object_foreach ((json_t *)(uintptr_t)counts, key, value)
+	json_object_foreach((json_t *)(uintptr_t)counts, key, value)
 		sum += json_integer_value(value);
 	if (total < sum)
 		total = sum;
@@ -314,7 +314,7 @@ void page_files(struct buf *html, const json_t *files)
 	if (json_array_size(files) == 0)
 		return;
 	html_add(html, "<ul class=\"files\">");
-	json_array_foreach ((json_t *)(uintptr_t)files, i, file) {
+	json_array_foreach((json_t *)(uintptr_t)files, i, file) {
 		html_add(html,
 			 "<li><a href=\"/api/v1/files/%" PRId64
 			 "\">%s</a> <span class=\"faint\">%s, ",
@@ -335,7 +335,7 @@ void page_decision_list(struct buf *html, const json_t *decisions)
 		return;
 	}
 	html_add(html, "<ol class=\"log\">\n");
-	json_array_foreach ((json_t *)(uintptr_t)decisions, i, decision) {
+	json_array_foreach((json_t *)(uintptr_t)decisions, i, decision) {
 		html_add(html, "<li>");
 		page_time(html, page_int(decision, "at_us"));
 		html_add(html, " <span class=\"tag\">%s</span> <span>%s",
@@ -359,7 +359,7 @@ static void add_sets(struct buf *html, const json_t *sets)
 	const json_t *set;
 	size_t i;
 
-	json_array_foreach ((json_t *)(uintptr_t)sets, i, set)
+	json_array_foreach((json_t *)(uintptr_t)sets, i, set)
 		html_add(html, "%s%s", i ? ", " : "",
 			 json_is_string(set) ? json_string_value(set) : "");
 }
@@ -372,7 +372,7 @@ void page_cycle_table(struct buf *html, const json_t *cycles)
 	html_add(html,
 		 "<div class=\"scroll\"><table><thead><tr><th>Cycle<th>Kernel<th>State<th>Sets"
 		 "<th>Why<th>Since</tr></thead><tbody>\n");
-	json_array_foreach ((json_t *)(uintptr_t)cycles, i, cycle) {
+	json_array_foreach((json_t *)(uintptr_t)cycles, i, cycle) {
 		int64_t id = page_int(cycle, "cycle_id");
 
 		html_add(html, "<tr><td><a href=\"/cycles/%" PRId64 "\">%" PRId64 "</a><td>", id,
@@ -410,7 +410,7 @@ void page_diff_table(struct buf *html, const json_t *diffs)
 		 "<th class=\"num\">Regressed<th class=\"num\">Fixed<th class=\"num\">Still failing"
 		 "<th class=\"num\">Changed<th class=\"num\">New<th class=\"num\">Gone"
 		 "<th class=\"num\">Unchanged</tr></thead><tbody>\n");
-	json_array_foreach ((json_t *)(uintptr_t)diffs, i, diff) {
+	json_array_foreach((json_t *)(uintptr_t)diffs, i, diff) {
 		html_add(html,
 			 "<tr><td>%s<td><a href=\"/diffs/%" PRId64 "\">%s</a><td class=\"wide\">%s"
 			 "<div class=\"faint\">%s</div>",

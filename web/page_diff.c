@@ -60,7 +60,7 @@ static void add_group(struct buf *html, const json_t *diff, size_t group)
 	const json_t *entry;
 	size_t i, count = 0;
 
-	json_array_foreach (json_object_get(diff, "entries"), i, entry) {
+	json_array_foreach(json_object_get(diff, "entries"), i, entry) {
 		if (strcmp(page_str(entry, "change"), groups[group].change) != 0)
 			continue;
 		if (count++ == 0)

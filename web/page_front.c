@@ -16,8 +16,8 @@ static json_t *collect_sets(const json_t *kernels)
 	const json_t *kernel, *run;
 	size_t i, j;
 
-	json_array_foreach ((json_t *)(uintptr_t)kernels, i, kernel)
-		json_array_foreach (json_object_get(kernel, "runs"), j, run)
+	json_array_foreach((json_t *)(uintptr_t)kernels, i, kernel)
+		json_array_foreach(json_object_get(kernel, "runs"), j, run)
 			if (!json_object_get(sets, page_str(run, "set")))
 				json_object_set(sets, page_str(run, "set"),
 						(json_t *)(uintptr_t)run);
@@ -29,7 +29,7 @@ static const json_t *find_run(const json_t *kernel, const char *set)
 	const json_t *run;
 	size_t i;
 
-	json_array_foreach (json_object_get(kernel, "runs"), i, run)
+	json_array_foreach(json_object_get(kernel, "runs"), i, run)
 		if (strcmp(page_str(run, "set"), set) == 0)
 			return run;
 	return NULL;
@@ -109,7 +109,7 @@ static void add_table(struct buf *html, const json_t *kernels)
 	size_t i;
 
 	html_add(html, "<div class=\"scroll\"><table class=\"matrix\"><thead><tr><th>Kernel");
-	json_object_foreach (sets, set, run)
+	json_object_foreach(sets, set, run)
 		html_add(html,
 			 "<th>%s<div class=\"faint\">%" PRId64 " of %" PRId64
 			 " planned tests exist</div>",
@@ -117,12 +117,12 @@ static void add_table(struct buf *html, const json_t *kernels)
 	if (json_object_size(sets) == 0)
 		html_add(html, "<th>Tests");
 	html_add(html, "</tr></thead><tbody>\n");
-	json_array_foreach ((json_t *)(uintptr_t)kernels, i, kernel) {
+	json_array_foreach((json_t *)(uintptr_t)kernels, i, kernel) {
 		html_add(html, "<tr>");
 		add_kernel_cell(html, kernel);
 		if (json_object_size(sets) == 0)
 			html_add(html, "<td class=\"faint\">not tested yet");
-		json_object_foreach (sets, set, run)
+		json_object_foreach(sets, set, run)
 			add_cell(html, find_run(kernel, set));
 		html_add(html, "</tr>\n");
 	}
@@ -157,7 +157,7 @@ static void add_status(struct buf *html, const json_t *status)
 	if (*page_str(status, "health_note"))
 		html_add(html, "<div class=\"faint\">%s</div>", page_str(status, "health_note"));
 	html_add(html, "</div><div class=\"jobs\">");
-	json_array_foreach (jobs, i, job)
+	json_array_foreach(jobs, i, job)
 		page_job(html, job);
 	if (json_array_size(jobs) == 0)
 		html_add(html,

@@ -54,7 +54,7 @@ static void add_runs(struct buf *html, const json_t *runs)
 		 "<div class=\"scroll\"><table><thead><tr><th>Set<th>State<th>Result<th>Against "
 		 "the key release"
 		 "<th>When</tr></thead><tbody>\n");
-	json_array_foreach ((json_t *)(uintptr_t)runs, i, run) {
+	json_array_foreach((json_t *)(uintptr_t)runs, i, run) {
 		const json_t *diff = json_object_get(run, "key_diff");
 
 		html_add(html,

@@ -19,7 +19,7 @@ static void add_sources(struct buf *html, const json_t *sources)
 	html_add(html, "<div class=\"scroll\"><table><thead><tr><th>Source<th>Kind<th>Location<th "
 		       "class=\"num\">Releases"
 		       "<th>Newest<th>Looked at<th>Next</tr></thead><tbody>\n");
-	json_array_foreach ((json_t *)(uintptr_t)sources, i, source) {
+	json_array_foreach((json_t *)(uintptr_t)sources, i, source) {
 		html_add(html, "<tr><td><a href=\"/releases?source=%-s\">%s</a>",
 			 page_str(source, "name"), page_str(source, "name"));
 		if (!json_bool_or(source, "enabled", true))
@@ -55,7 +55,7 @@ static void add_release(struct buf *html, const json_t *release)
 	html_add(html, "<td>");
 	page_time(html, page_int(release, "found_us"));
 	html_add(html, "<td>");
-	json_array_foreach (json_object_get(release, "kernels"), i, kernel) {
+	json_array_foreach(json_object_get(release, "kernels"), i, kernel) {
 		html_add(html, "%s<a href=\"/kernels/%" PRId64 "\">%s</a> ", i ? ", " : "",
 			 page_int(kernel, "kernel_id"), page_str(kernel, "config_name"));
 		page_state(html, page_str(kernel, "state"));
@@ -88,7 +88,7 @@ int page_releases(struct exchange *exchange, struct err *err)
 		html_add(html, "<div class=\"scroll\"><table "
 			       "data-filter><thead><tr><th>Release<th>Series<th>Type<th>Source"
 			       "<th>Released<th>Found<th>Kernels</tr></thead><tbody>\n");
-		json_array_foreach (json_object_get(releases, "items"), i, release)
+		json_array_foreach(json_object_get(releases, "items"), i, release)
 			add_release(html, release);
 		html_add(html, "</tbody></table></div>\n");
 	} else {
@@ -127,7 +127,7 @@ int page_sets(struct exchange *exchange, struct err *err)
 		       "class=\"num\">Exist"
 		       "<th class=\"num\">Planned<th class=\"wide\"><th "
 		       "class=\"num\">Runs<th>Newest</tr></thead><tbody>\n");
-	json_array_foreach (json_object_get(sets, "items"), i, set) {
+	json_array_foreach(json_object_get(sets, "items"), i, set) {
 		int64_t planned = page_int(set, "planned"), exist = page_int(set, "implemented");
 
 		html_add(html,
@@ -168,7 +168,7 @@ int page_queue(struct exchange *exchange, struct err *err)
 	html = page_begin(exchange, "Queue", "/queue");
 	html_add(html,
 		 "<h1>Queue</h1>\n<section data-live=\"now\"><h2>Now</h2>\n<div class=\"jobs\">");
-	json_array_foreach (json_object_get(status, "jobs"), i, job)
+	json_array_foreach(json_object_get(status, "jobs"), i, job)
 		page_job(html, job);
 	html_add(html, "</div>\n");
 	if (json_array_size(json_object_get(status, "jobs")) == 0)
@@ -198,7 +198,7 @@ static void add_jobs(struct buf *html, const json_t *jobs)
 		       "class=\"scroll\"><table><thead><tr><th>Job<th>Kind<th>State<th>Begun<th>"
 		       "Took<th>Text</tr></thead>"
 		       "<tbody>\n");
-	json_array_foreach ((json_t *)(uintptr_t)jobs, i, job) {
+	json_array_foreach((json_t *)(uintptr_t)jobs, i, job) {
 		int64_t begun = page_int(job, "started_us"), ended = page_int(job, "finished_us");
 
 		html_add(html, "<tr><td>%" PRId64 "<td>%s<td>", page_int(job, "job_id"),
@@ -226,7 +226,7 @@ static void add_moves(struct buf *html, const json_t *moves)
 	size_t i;
 
 	html_add(html, "<ol class=\"log\">\n");
-	json_array_foreach ((json_t *)(uintptr_t)moves, i, move) {
+	json_array_foreach((json_t *)(uintptr_t)moves, i, move) {
 		html_add(html, "<li>");
 		page_time(html, page_int(move, "at_us"));
 		html_add(html,
@@ -256,11 +256,11 @@ int page_cycle(struct exchange *exchange, struct err *err)
 		 page_int(cycle, "cycle_id"), page_str(cycle, "release"));
 	page_cycle_table(html, alone);
 	html_add(html, "<div class=\"jobs\">");
-	json_array_foreach (json_object_get(cycle, "jobs"), i, job)
+	json_array_foreach(json_object_get(cycle, "jobs"), i, job)
 		if (strcmp(page_str(job, "state"), "running") == 0)
 			page_job(html, job);
 	html_add(html, "</div><h2>Runs</h2>\n<ul class=\"files\">");
-	json_array_foreach (json_object_get(cycle, "runs"), i, run) {
+	json_array_foreach(json_object_get(cycle, "runs"), i, run) {
 		html_add(html, "<li><a href=\"/runs/%" PRId64 "\">%s</a> ", page_int(run, "run_id"),
 			 page_str(run, "set"));
 		page_state(html, page_str(run, "state"));

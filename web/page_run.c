@@ -94,7 +94,7 @@ static void add_verdicts(struct buf *html, const json_t *run, const json_t *verd
 			 "<div class=\"scroll\"><table data-filter><thead><tr><th>Test<th>Verdict"
 			 "<th>Title<th>Against the key release<th class=\"num\">Test time"
 			 "<th class=\"num\">Real time</tr></thead><tbody>\n");
-		json_array_foreach ((json_t *)(uintptr_t)items, i, verdict)
+		json_array_foreach((json_t *)(uintptr_t)items, i, verdict)
 			add_verdict_row(html, verdict);
 		html_add(html, "</tbody></table></div>\n");
 	}

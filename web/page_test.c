@@ -70,7 +70,7 @@ int page_test(struct exchange *exchange, struct err *err)
 		 "<h1><span class=\"id\">%s</span> <span class=\"title\">%s</span></h1>\n<ul "
 		 "class=\"clauses\">",
 		 page_str(test, "test_id"), page_str(test, "title"));
-	json_array_foreach (json_object_get(test, "clauses"), i, clause)
+	json_array_foreach(json_object_get(test, "clauses"), i, clause)
 		html_add(html, "<li>%s</li>",
 			 json_is_string(clause) ? json_string_value(clause) : "");
 	html_add(html, "</ul>\n");

@@ -24,7 +24,7 @@ static void add_field_table(struct buf *html, const json_t *fields)
 	html_add(html,
 		 "<div class=\"scroll\"><table class=\"fields\"><thead><tr><th>Field<th>Expected"
 		 "<th>Received<th></tr></thead><tbody>\n");
-	json_array_foreach ((json_t *)(uintptr_t)fields, i, field) {
+	json_array_foreach((json_t *)(uintptr_t)fields, i, field) {
 		bool ok = json_bool_or(field, "ok", false);
 
 		html_add(
@@ -49,11 +49,11 @@ static void add_layer(struct buf *html, const json_t *layer)
 		 " bytes</span>"
 		 "</summary><dl>",
 		 title, page_int(layer, "size"));
-	json_array_foreach (json_object_get(layer, "fields"), i, field)
+	json_array_foreach(json_object_get(layer, "fields"), i, field)
 		html_add(html, "<dt>%s<dd><code>%s</code>", page_str(field, "name"),
 			 page_str(field, "text"));
 	html_add(html, "</dl>");
-	json_array_foreach (json_object_get(layer, "options"), i, field)
+	json_array_foreach(json_object_get(layer, "options"), i, field)
 		add_layer(html, field);
 	html_add(html, "</details>");
 }
@@ -83,7 +83,7 @@ static void add_packet(struct buf *html, const json_t *packet)
 	const json_t *layer;
 	size_t i;
 
-	json_array_foreach (json_object_get(packet, "layers"), i, layer)
+	json_array_foreach(json_object_get(packet, "layers"), i, layer)
 		add_layer(html, layer);
 	add_hex(html, page_str(packet, "hex"));
 }
@@ -102,7 +102,7 @@ static void add_near_misses(struct buf *html, const json_t *misses)
 	if (json_array_size(misses) == 0)
 		return;
 	html_add(html, "<h4>What came instead</h4>\n");
-	json_array_foreach ((json_t *)(uintptr_t)misses, i, miss) {
+	json_array_foreach((json_t *)(uintptr_t)misses, i, miss) {
 		html_add(html, "<div class=\"miss\"><p><code>%s</code></p>",
 			 page_str(miss, "summary"));
 		add_field_table(html, json_object_get(miss, "fields"));
@@ -231,7 +231,7 @@ static void add_ladder(struct buf *html, const json_t *steps)
 		       "<span class=\"ends\"><span>tester</span><span>NUT</span></span><span "
 		       "class=\"mark\">"
 		       "</span></div>\n<ol class=\"ladder\">\n");
-	json_array_foreach ((json_t *)(uintptr_t)steps, i, step)
+	json_array_foreach((json_t *)(uintptr_t)steps, i, step)
 		add_step(html, step);
 	html_add(html, "</ol>\n");
 }
@@ -278,7 +278,7 @@ static void add_attempts(struct buf *html, const json_t *verdict)
 	if (json_array_size(attempts) < 2)
 		return;
 	html_add(html, "<p class=\"attempts\">Attempts: ");
-	json_array_foreach ((json_t *)(uintptr_t)attempts, i, attempt) {
+	json_array_foreach((json_t *)(uintptr_t)attempts, i, attempt) {
 		int64_t id = page_int(attempt, "verdict_id");
 
 		html_add(html, "<a class=\"%s\" href=\"/verdicts/%" PRId64 "\">%" PRId64 " ",
@@ -298,7 +298,7 @@ static void add_clauses(struct buf *html, const json_t *clauses)
 	if (json_array_size(clauses) == 0)
 		return;
 	html_add(html, "<ul class=\"clauses\">");
-	json_array_foreach ((json_t *)(uintptr_t)clauses, i, clause)
+	json_array_foreach((json_t *)(uintptr_t)clauses, i, clause)
 		html_add(html, "<li>%s</li>",
 			 json_is_string(clause) ? json_string_value(clause) : "");
 	html_add(html, "</ul>\n");
@@ -314,7 +314,7 @@ static void add_reproduce(struct buf *html, const json_t *verdict)
 		 "user:</p>"
 		 "<pre class=\"command\">%s</pre>\n<ul class=\"files\">",
 		 page_str(verdict, "reproduce"));
-	json_array_foreach (json_object_get(verdict, "kernel_files"), i, file) {
+	json_array_foreach(json_object_get(verdict, "kernel_files"), i, file) {
 		const char *role = page_str(file, "role");
 
 		if (strcmp(role, "image") != 0 && strcmp(role, "modules") != 0)
