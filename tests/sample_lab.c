@@ -385,7 +385,7 @@ static void add_hostile(struct db *db)
 
 static void add_history(struct db *db, int64_t source_id)
 {
-	int64_t before = 0, kernel_id, cycle_id, job_id;
+	int64_t before = 0, kernel_id, cycle_id, job_id, run_id;
 
 	kernel_id = add_kernel(db, source_id, "6.1.0-41-cloud-amd64", "debian 6.1", "0006.0001",
 			       "prebuilt", true);
@@ -421,6 +421,13 @@ static void add_history(struct db *db, int64_t source_id)
 			       "net/ipv6/route.c:42:9: error: expected ';' before 'return'",
 			       &failure));
 	finish_cycle(db, add_cycle(db, kernel_id, "new release", NULL), "failed");
+	kernel_id = add_kernel(db, source_id, "6.12.119-1", "debian 6.12", "0006.0012.0119", "tiny",
+			       false);
+	build_kernel(db, kernel_id, before);
+	cycle_id = add_cycle(db, kernel_id, "new release", NULL);
+	must(run_add(db, cycle_id, kernel_id, "smoke", "host", &run_id, &failure));
+	must(run_set_state(db, run_id, "failed", "the runner was lost three times", &failure));
+	finish_cycle(db, cycle_id, "failed");
 }
 
 /* Many rows for measuring: verdicts without evidence, and no diffs. */

@@ -231,7 +231,8 @@ void page_bytes(struct buf *html, int64_t size)
 void page_state(struct buf *html, const char *state)
 {
 	static const char *const good[] = { "done", "installed", "healthy", "built" };
-	static const char *const bad[] = { "failed", "unhealthy", "sick" };
+	/* Of a cycle, a job or a run: the lab's trouble, never in the colour of the kernel's. */
+	static const char *const lab[] = { "failed", "unhealthy", "interrupted" };
 	static const char *const busy[] = { "running", "build",   "building", "install",
 					    "test",    "compare", "prove" };
 	const char *class = "";
@@ -239,13 +240,21 @@ void page_state(struct buf *html, const char *state)
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		if (strcmp(state, good[i]) == 0)
 			class = " good";
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (strcmp(state, bad[i]) == 0)
-			class = " bad";
+	for (size_t i = 0; i < sizeof(lab) / sizeof(lab[0]); i++)
+		if (strcmp(state, lab[i]) == 0)
+			class = " lab";
 	for (size_t i = 0; i < sizeof(busy) / sizeof(busy[0]); i++)
 		if (strcmp(state, busy[i]) == 0)
 			class = " busy";
 	html_add(html, "<span class=\"state%s\">%s</span>", class, state);
+}
+
+void page_kernel_state(struct buf *html, const json_t *kernel)
+{
+	if (strcmp(page_str(kernel, "state"), "failed") == 0)
+		html_add(html, "<span class=\"state bad\">does not build</span>");
+	else
+		page_state(html, page_str(kernel, "state"));
 }
 
 void page_kernel_link(struct buf *html, const json_t *row)

@@ -32,7 +32,9 @@ void page_duration(struct buf *html, int64_t ns);
 void page_bytes(struct buf *html, int64_t size);
 /* A word of state ('done', 'building', ...) in its colour. */
 void page_state(struct buf *html, const char *state);
-/* Link to a kernel with the name of its release and, if not the usual, its configuration. */
+/* The same of a kernel, where 'failed' is a result: it does not build. */
+void page_kernel_state(struct buf *html, const json_t *kernel);
+/* Link to a kernel with the name of its release. */
 void page_kernel_link(struct buf *html, const json_t *row);
 /* A running job with its progress. */
 void page_job(struct buf *html, const json_t *job);

@@ -9,18 +9,25 @@
 #include "db/query.h"
 #include "web/page.h"
 
-/* Names of the sets that any of the kernels was tested with, in order: {name: planned}. */
+/*
+ * The sets that any of the kernels was tested with: a run of each by name, one
+ * that knows how long the set's list is if there is any.
+ */
 static json_t *collect_sets(const json_t *kernels)
 {
 	json_t *sets = json_object();
-	const json_t *kernel, *run;
+	const json_t *kernel;
+	json_t *run;
 	size_t i, j;
 
-	json_array_foreach((json_t *)(uintptr_t)kernels, i, kernel)
-		json_array_foreach(json_object_get(kernel, "runs"), j, run)
-			if (!json_object_get(sets, page_str(run, "set")))
-				json_object_set(sets, page_str(run, "set"),
-						(json_t *)(uintptr_t)run);
+	json_array_foreach((json_t *)(uintptr_t)kernels, i, kernel) {
+		json_array_foreach(json_object_get(kernel, "runs"), j, run) {
+			const char *set = page_str(run, "set");
+
+			if (!page_int(json_object_get(sets, set), "planned"))
+				json_object_set(sets, set, run);
+		}
+	}
 	return sets;
 }
 
@@ -72,9 +79,15 @@ static void add_cell(struct buf *html, const json_t *run)
 	html_add(html, "<td class=\"cell\"><a class=\"result\" href=\"/runs/%" PRId64 "\">", id);
 	if (strcmp(state, "done") == 0 || json_object_size(json_object_get(run, "counts")))
 		page_counts(html, json_object_get(run, "counts"), page_int(run, "total"));
+	else
+		html_add(html, "run %" PRId64, id);
 	html_add(html, "</a><span class=\"chips\">");
 	if (strcmp(state, "done") == 0)
 		add_diff_chips(html, json_object_get(run, "key_diff"));
+	else if (strcmp(state, "failed") == 0)
+		html_add(html,
+			 "<span class=\"state lab\" title=\"%s\">the lab's own trouble</span>",
+			 page_str(run, "note"));
 	else
 		page_state(html, state);
 	if (active && active != id)
@@ -97,7 +110,7 @@ static void add_kernel_cell(struct buf *html, const json_t *kernel)
 	if (*page_str(kernel, "cycle_state"))
 		page_state(html, page_str(kernel, "cycle_state"));
 	else if (strcmp(state, "failed") == 0)
-		html_add(html, "<span class=\"state bad\">does not build</span>");
+		page_kernel_state(html, kernel);
 }
 
 static void add_table(struct buf *html, const json_t *kernels)
@@ -109,11 +122,14 @@ static void add_table(struct buf *html, const json_t *kernels)
 	size_t i;
 
 	html_add(html, "<div class=\"scroll\"><table class=\"matrix\"><thead><tr><th>Kernel");
-	json_object_foreach(sets, set, run)
-		html_add(html,
-			 "<th>%s<div class=\"faint\">%" PRId64 " of %" PRId64
-			 " planned tests exist</div>",
-			 set, page_int(run, "total"), page_int(run, "planned"));
+	json_object_foreach(sets, set, run) {
+		html_add(html, "<th>%s", set);
+		if (page_int(run, "planned"))
+			html_add(html,
+				 "<div class=\"faint\">%" PRId64 " of %" PRId64
+				 " planned tests exist</div>",
+				 page_int(run, "total"), page_int(run, "planned"));
+	}
 	if (json_object_size(sets) == 0)
 		html_add(html, "<th>Tests");
 	html_add(html, "</tr></thead><tbody>\n");
@@ -150,7 +166,7 @@ static void add_status(struct buf *html, const json_t *status)
 		 "<section class=\"now\" data-live=\"now\"><div class=\"health\">The lab is ");
 	page_state(html, page_str(status, "health"));
 	if (page_int(status, "health_us")) {
-		html_add(html, " <span class=\"faint\">since ");
+		html_add(html, " <span class=\"faint\">as of ");
 		page_time(html, page_int(status, "health_us"));
 		html_add(html, "</span>");
 	}
@@ -160,9 +176,9 @@ static void add_status(struct buf *html, const json_t *status)
 	json_array_foreach(jobs, i, job)
 		page_job(html, job);
 	if (json_array_size(jobs) == 0)
-		html_add(html,
-			 "<p class=\"faint\">Nothing is being built or tested. "
-			 "<a href=\"/queue\">%" PRId64 " in the queue</a></p>",
+		html_add(html, "<p class=\"faint\">Nothing is being built or tested.</p>");
+	if (page_int(counts, "active_cycles"))
+		html_add(html, "<p><a href=\"/queue\">%" PRId64 " in the queue</a></p>",
 			 page_int(counts, "active_cycles"));
 	html_add(html, "</div></section>\n");
 }

@@ -15,7 +15,7 @@ static void add_facts(struct buf *html, const json_t *kernel)
 		 "class=\"facts\"><div><dt>Series<dd>%s</div><div><dt>Type<dd>%s</"
 		 "div><div><dt>State<dd>",
 		 page_str(kernel, "series"), page_str(kernel, "type"));
-	page_state(html, page_str(kernel, "state"));
+	page_kernel_state(html, kernel);
 	html_add(html, "</div><div><dt>Configuration<dd>%s</div>", page_str(kernel, "config_name"));
 	if (*page_str(kernel, "uname"))
 		html_add(html, "<div><dt>uname -r<dd><code>%s</code></div>",

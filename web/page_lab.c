@@ -58,7 +58,7 @@ static void add_release(struct buf *html, const json_t *release)
 	json_array_foreach(json_object_get(release, "kernels"), i, kernel) {
 		html_add(html, "%s<a href=\"/kernels/%" PRId64 "\">%s</a> ", i ? ", " : "",
 			 page_int(kernel, "kernel_id"), page_str(kernel, "config_name"));
-		page_state(html, page_str(kernel, "state"));
+		page_kernel_state(html, kernel);
 	}
 	html_add(html, "</tr>\n");
 }
