@@ -18,18 +18,22 @@
 #include "base/json.h"
 #include "base/time.h"
 #include "runners/accel.h"
+#include "runners/clock_check.h"
+#include "runners/clock_virtual.h"
 #include "runners/link.h"
 #include "runners/loop.h"
 #include "runners/nut.h"
 #include "runners/probe.h"
 #include "runners/session.h"
 #include "runners/virt.h"
+#include "vclock/protocol.h"
 
 #define DISK_NEEDED_MIB  512 /* snapshots, consoles and captures of a few NUTs */
 #define BOOT_TIMEOUT_MS  120000
 #define AGENT_TIMEOUT_MS 10000
 #define ECHO_TIMEOUT_MS  10000 /* the NUT's address is tentative for 1 to 2 s (RFC 4862 5.4) */
 #define LOADS            5
+#define CLOCK_SPAN_NS    (10 * NS_PER_SECOND)
 
 struct doctor {
 	char *image;     /* NULL if there is no kernel at hand */
@@ -40,6 +44,8 @@ struct doctor {
 	struct probe probe;
 	struct nut *nut;
 	uint8_t nut_mac[6];
+	enum accelerator accelerator; /* the one that runs will use */
+	struct clock_virtual *clock;  /* of the loop, or NULL: the clock is real */
 };
 
 static void report(const char *name, bool ok, const char *text, const char *mend)
@@ -137,16 +143,40 @@ static int check_kernel(struct doctor *doctor)
 
 static int check_accelerator(struct doctor *doctor)
 {
-	enum accelerator accelerator;
 	struct err err = ERR_INIT;
 	auto_free char *found = NULL, *text = NULL;
 
-	if (accel_choose(ACCELERATOR_AUTO, doctor->image, doctor->initramfs, &accelerator, &found,
-			 &err) < 0)
+	if (accel_choose(ACCELERATOR_AUTO, doctor->image, doctor->initramfs, &doctor->accelerator,
+			 &found, &err) < 0)
 		return broken("accelerator", &err, "run it again; see what QEMU says on this host");
-	text = xasprintf("%s: %s", accelerator_to_string(accelerator), found);
+	text = xasprintf("%s: %s", accelerator_to_string(doctor->accelerator), found);
 	/* TCG is slower, not wrong; and the virtual clock needs it. */
 	report("accelerator", true, text, NULL);
+	return 0;
+}
+
+static const char clock_mend[] = "`make install` puts " VCLOCK_LIBRARY
+				 " beside testlab-runner; until the virtual clock works, "
+				 "runs need `--clock real`";
+
+/* As for a run with `--clock auto`: virtual where QEMU translates. */
+static int set_clock(struct doctor *doctor, struct nut_spec *spec, struct err *err)
+{
+	auto_free char *folder = NULL, *path = NULL;
+	int rc;
+
+	if (doctor->accelerator != ACCELERATOR_TCG)
+		return 0;
+	rc = session_get_socket_folder(&folder, err);
+	if (rc < 0)
+		return rc;
+	path = xasprintf("%s/doctor-%d.clock", folder, (int)getpid());
+	rc = clock_virtual_new(doctor->loop, path, &doctor->link, 1, &doctor->clock, err);
+	if (rc < 0)
+		return rc;
+	spec->accelerator = ACCELERATOR_TCG;
+	spec->hide_tsc = true;
+	spec->environment = clock_virtual_get_env(doctor->clock);
 	return 0;
 }
 
@@ -169,6 +199,8 @@ static int check_boot(struct doctor *doctor)
 	int64_t started_ms;
 
 	memcpy(spec.macs[0], doctor->nut_mac, sizeof(spec.macs[0]));
+	if (set_clock(doctor, &spec, &err) < 0)
+		return broken("clock", &err, clock_mend);
 	if (nut_start(doctor->loop, &spec, &doctor->nut, &err) < 0)
 		return broken("start", &err, mend);
 	started_ms = (time_monotonic_ns() - began_ns) / NS_PER_MS;
@@ -233,6 +265,27 @@ static int check_agent(struct doctor *doctor)
 			      "the initramfs needs qemu-guest-agent with guest-exec");
 	text = xasprintf("'uname -r' said '%s' after %lld ms", output, (long long)ms);
 	report("agent", true, text, NULL);
+	return 0;
+}
+
+/* The self-test of the clock that runs will have. */
+static int check_clock(struct doctor *doctor)
+{
+	struct clock_check check;
+	struct err err = ERR_INIT;
+	auto_free char *text = NULL;
+
+	if (doctor->clock && !clock_virtual_is_connected(doctor->clock)) {
+		report("clock", false, "QEMU did not load " VCLOCK_LIBRARY, clock_mend);
+		return LAB_EFAIL;
+	}
+	if (clock_check(doctor->loop, doctor->nut, CLOCK_SPAN_NS, &check, &err) < 0)
+		return broken("clock", &err, clock_mend);
+	text = xasprintf("%s: %.2f s passed, %.2f s by the NUT's own clock, %.3f s by the host's",
+			 clock_kind_to_string(loop_get_clock(doctor->loop)),
+			 (double)check.loop_ns / 1e9, (double)check.guest_ns / 1e9,
+			 (double)check.host_ns / 1e9);
+	report("clock", true, text, NULL);
 	return 0;
 }
 
@@ -343,9 +396,9 @@ static void keep(const struct doctor *doctor)
 static int run_checks(struct doctor *doctor)
 {
 	static int (*const checks[])(struct doctor * doctor) = {
-		check_session,     check_libvirt, check_qemu,     check_disk,
-		check_accelerator, check_kernel,  check_boot,     check_console,
-		check_agent,       check_link,    check_snapshot,
+		check_session,     check_libvirt, check_qemu, check_disk,
+		check_accelerator, check_kernel,  check_boot, check_console,
+		check_agent,       check_clock,   check_link, check_snapshot,
 	};
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)

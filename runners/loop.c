@@ -291,15 +291,21 @@ static int run(struct loop *loop, int64_t until_ns, const bool *const stops[], s
 	}
 }
 
-int loop_run(struct loop *loop, int64_t until_ns, const bool *stop, struct err *err)
+int loop_run_either(struct loop *loop, int64_t until_ns, const bool *stop, const bool *other,
+		    struct err *err)
 {
 	int rc;
 
 	lab_assert(!loop->running);
 	loop->running = true;
-	rc = run(loop, until_ns, &stop, 1, err);
+	rc = run(loop, until_ns, (const bool *[]){ stop, other }, 2, err);
 	loop->running = false;
 	return rc;
+}
+
+int loop_run(struct loop *loop, int64_t until_ns, const bool *stop, struct err *err)
+{
+	return loop_run_either(loop, until_ns, stop, NULL, err);
 }
 
 void loop_cancel(struct loop *loop)

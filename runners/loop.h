@@ -69,6 +69,9 @@ void loop_watch_stop(struct loop_watch *watch); /* NULL is fine; before the fd i
  * negative code (LAB_ECANCELLED after loop_cancel).
  */
 int loop_run(struct loop *loop, int64_t until_ns, const bool *stop, struct err *err);
+/* The same with two flags, for who waits for one thing while another may make it impossible. */
+int loop_run_either(struct loop *loop, int64_t until_ns, const bool *stop, const bool *other,
+		    struct err *err);
 /* Make the running and every later loop_run, loop_wait and loop_work return LAB_ECANCELLED; from any thread or
  * signal handler. */
 void loop_cancel(struct loop *loop);

@@ -1,6 +1,7 @@
 runners_sources := \
 	runners/accel.c \
 	runners/agent.c \
+	runners/clock_check.c \
 	runners/clock_real.c \
 	runners/clock_virtual.c \
 	runners/console.c \

@@ -123,9 +123,19 @@ static int send_line(struct nut_agent *agent, const char *command, struct err *e
 		       "the guest agent's port does not take a command of %zu bytes", size);
 }
 
-static int64_t left_ms(int64_t deadline_ns)
+/*
+ * All times here are the run's, not the host's: a command lies in QEMU's socket
+ * before a virtual clock is asked to go on, so it is never overtaken, and the NUT
+ * gets all the time it needs.
+ */
+static int64_t deadline_in(const struct nut *nut, int64_t ms)
 {
-	int64_t ms = (deadline_ns - time_monotonic_ns()) / NS_PER_MS;
+	return loop_now_ns(nut->loop) + ms * NS_PER_MS;
+}
+
+static int64_t left_ms(const struct nut *nut, int64_t deadline_ns)
+{
+	int64_t ms = (deadline_ns - loop_now_ns(nut->loop)) / NS_PER_MS;
 
 	return ms > 0 ? ms : 1;
 }
@@ -138,7 +148,7 @@ static int call(struct nut *nut, const char *command, int64_t deadline_ns, json_
 		struct err *err)
 {
 	struct nut_agent *agent = &nut->agent;
-	int64_t limit_ms = left_ms(deadline_ns);
+	int64_t limit_ms = left_ms(nut, deadline_ns);
 	int rc;
 
 	rc = nut_check_alive(nut, err);
@@ -147,18 +157,19 @@ static int call(struct nut *nut, const char *command, int64_t deadline_ns, json_
 	forget_answer(agent);
 	rc = send_line(agent, command, err);
 	if (rc == 0)
-		rc = loop_wait(nut->loop, &agent->answered, &nut->ended, limit_ms, err);
+		rc = loop_run_either(nut->loop, deadline_in(nut, limit_ms), &agent->answered,
+				     &nut->ended, err);
 	agent->id++;
 	if (nut->ended)
 		return nut_check_alive(nut, err);
-	if (rc == LAB_ETIMEOUT) {
+	if (rc < 0)
+		return rc;
+	if (!agent->answered) {
 		nut_set_trouble(nut, NUT_STATE_HUNG,
 				"the guest agent did not answer within %lld ms",
 				(long long)limit_ms);
-		return err_set(err, rc, "%s", nut->trouble);
+		return err_set(err, LAB_ETIMEOUT, "%s", nut->trouble);
 	}
-	if (rc < 0)
-		return rc;
 	if (agent->answer_rc < 0)
 		return err_set(err, agent->answer_rc, "%s", agent->answer_err.text);
 	*ret_answer = STEAL_PTR(agent->answer);
@@ -170,7 +181,7 @@ static int ping(struct nut *nut, int64_t timeout_ms, struct err *err)
 	auto_free char *command = agent_ping_command(nut->agent.id);
 	auto_json json_t *answer = NULL;
 
-	return call(nut, command, time_monotonic_ns() + timeout_ms * NS_PER_MS, &answer, err);
+	return call(nut, command, deadline_in(nut, timeout_ms), &answer, err);
 }
 
 bool nut_ping(struct nut *nut, int64_t timeout_ms, struct err *err)
@@ -221,17 +232,17 @@ static int wait_for_end(struct nut *nut, int64_t pid, int64_t deadline_ns,
 
 	for (;;) {
 		/* However little time is left for the program, the agent gets a fair chance to answer. */
-		int64_t fair_ns = time_monotonic_ns() + ANSWER_TIME_MIN_MS * NS_PER_MS;
+		int64_t fair_ns = deadline_in(nut, ANSWER_TIME_MIN_MS);
 
 		rc = ask_status(nut, pid, deadline_ns > fair_ns ? deadline_ns : fair_ns, ret_status,
 				err);
 		if (rc < 0 || ret_status->exited)
 			return rc;
-		if (left_ms(deadline_ns) <= pause_ms)
+		if (left_ms(nut, deadline_ns) <= pause_ms)
 			return err_set(err, LAB_ETIMEOUT, "the program has not ended");
-		rc = loop_wait(nut->loop, NULL, &nut->ended, pause_ms, NULL);
-		if (rc == LAB_ECANCELLED)
-			return err_set(err, rc, "cancelled");
+		rc = loop_run(nut->loop, deadline_in(nut, pause_ms), &nut->ended, err);
+		if (rc < 0)
+			return rc;
 		pause_ms = pause_ms * 2 < STATUS_PAUSE_MAX_MS ? pause_ms * 2 : STATUS_PAUSE_MAX_MS;
 	}
 }
@@ -239,7 +250,7 @@ static int wait_for_end(struct nut *nut, int64_t pid, int64_t deadline_ns,
 int nut_exec(struct nut *nut, const char *const *argv, int64_t timeout_ms,
 	     struct nut_exec_result *ret_result, struct err *err)
 {
-	int64_t deadline_ns = time_monotonic_ns() + timeout_ms * NS_PER_MS;
+	int64_t deadline_ns = deadline_in(nut, timeout_ms);
 	struct agent_status status = { 0 };
 	int64_t pid;
 	int rc;

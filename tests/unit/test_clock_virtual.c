@@ -114,7 +114,8 @@ static void start_library(struct bench *bench)
 		.links = 1,
 	};
 
-	strncpy(address.sun_path, bench->socket_path, sizeof(address.sun_path) - 1);
+	assert_true(strlen(bench->socket_path) < sizeof(address.sun_path));
+	memcpy(address.sun_path, bench->socket_path, strlen(bench->socket_path));
 	bench->control_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(bench->control_fd, (struct sockaddr *)&address, sizeof(address)),
 			 0);
