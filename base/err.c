@@ -60,3 +60,18 @@ const char *err_name(int code)
 		return strerrordesc_np(-code) ? strerrordesc_np(-code) : "unknown error";
 	return "unknown error";
 }
+
+const char *err_symbol(int code)
+{
+	const char *name;
+
+	switch (code) {
+#define X(name, value, text)                                                                       \
+	case value:                                                                                \
+		return #name;
+#include "base/errors.tbl.h"
+#undef X
+	}
+	name = strerrorname_np(-code);
+	return name ? name : "EFAIL";
+}

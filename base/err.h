@@ -39,3 +39,5 @@ int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(prin
 
 /* The text of one of our codes or of a -errno, never NULL, static storage or strerror's. */
 const char *err_name(int code);
+/* "EINVALID", "ENOSPC": what programs branch on. "EFAIL" for a code that has no name. */
+const char *err_symbol(int code);

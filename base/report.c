@@ -1,6 +1,7 @@
 #include "base/report.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -13,6 +14,20 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/limits.h"
+
+int report_claim(struct err *err)
+{
+	int fd;
+
+	if (fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC) == 0)
+		return 0;
+	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || (fd != REPORT_FD && dup3(fd, REPORT_FD, O_CLOEXEC) < 0))
+		return err_set(err, -errno, "open '/dev/null': %s", strerror(errno));
+	if (fd != REPORT_FD)
+		(void)close(fd); /* only written to */
+	return 0;
+}
 
 static int write_all(int fd, const char *data, size_t size)
 {

@@ -11,6 +11,11 @@ struct err;
 
 #define REPORT_FD 3
 
+/*
+ * Make sure at the start of a program that REPORT_FD is ours and not inherited: started by
+ * hand it is closed, and the next file that is opened would get its number and the reports.
+ */
+int report_claim(struct err *err);
 /* Write `value` as one line to `fd` and drop the reference. Blocks; a broken pipe is a negative code. */
 int report_send(int fd, json_t *value, struct err *err);
 

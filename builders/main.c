@@ -8,7 +8,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -48,24 +47,6 @@ static const struct kind *find_kind(const char *name)
 			return &kinds[i];
 	}
 	return NULL;
-}
-
-/*
- * Descriptor 3 is the parent's pipe. Started by hand it is closed, and the next
- * file that is opened would get its number and the reports.
- */
-static int claim_report_fd(struct err *err)
-{
-	int fd;
-
-	if (fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC) == 0)
-		return 0;
-	fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || (fd != REPORT_FD && dup3(fd, REPORT_FD, O_CLOEXEC) < 0))
-		return err_set(err, -errno, "open '/dev/null': %s", strerror(errno));
-	if (fd != REPORT_FD)
-		(void)close(fd); /* only written to */
-	return 0;
 }
 
 static int open_signals(int *ret_fd, struct err *err)
@@ -112,25 +93,9 @@ static void end_orphans(void)
 	}
 }
 
-/* "EFAIL", "ENOSPC": programs branch on it, so not the sentence that err_name() gives. */
-static const char *code_name(int code)
-{
-	const char *name;
-
-	switch (code) {
-#define X(name, value, text)                                                                       \
-	case value:                                                                                \
-		return #name;
-#include "base/errors.tbl.h"
-#undef X
-	}
-	name = strerrorname_np(-code);
-	return name ? name : "EFAIL";
-}
-
 static void report_failure(struct job *job, int code, const char *text)
 {
-	json_t *event = json_pack("{ss ss so}", "event", "failed", "code", code_name(code), "text",
+	json_t *event = json_pack("{ss ss so}", "event", "failed", "code", err_symbol(code), "text",
 				  json_string_lossy(text, strlen(text)));
 
 	if (job->failure)
@@ -175,7 +140,7 @@ int main(int argc, char **argv)
 				"Does one job of the lab; testlabd and testlab start it.\n");
 		return STATUS_BAD_JOB;
 	}
-	rc = claim_report_fd(&err);
+	rc = report_claim(&err);
 	if (rc == 0)
 		rc = open_signals(&cancel_fd, &err);
 	if (rc == 0)
