@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runners/doctor.h"
+#include "runners/run_main.h"
 
 enum { STATUS_USAGE = 2 };
 
@@ -17,12 +18,14 @@ static const struct command {
 } commands[] = {
 	{ "doctor", doctor_main,
 	  "[--kernel IMAGE --initramfs FILE]  check every part that a run needs" },
+	{ "sets", sets_main, "  print the catalogue of test sets, one JSON object a line" },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static void show_usage(FILE *file)
 {
-	fprintf(file, "usage:\n");
+	fprintf(file, "usage:\n"
+		      "  testlab-runner JOB.json  do one run; testlabd and testlab start it\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(file, "  testlab-runner %s %s\n", commands[i].name, commands[i].about);
 }
@@ -45,6 +48,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
+	if (argc == 2 && strstr(argv[1], ".json"))
+		return run_main(argv[1]);
 	fprintf(stderr, "testlab-runner: '%s' is no command; try --help\n", argv[1]);
 	return STATUS_USAGE;
 }

@@ -1,13 +1,17 @@
 runners_sources := \
 	runners/accel.c \
 	runners/agent.c \
+	runners/attempt.c \
 	runners/clock_check.c \
 	runners/clock_real.c \
 	runners/clock_virtual.c \
 	runners/console.c \
+	runners/context.c \
 	runners/doctor.c \
+	runners/judge.c \
 	runners/link.c \
 	runners/loop.c \
+	runners/nodes.c \
 	runners/nut.c \
 	runners/nut_agent.c \
 	runners/nut_console.c \
@@ -15,12 +19,17 @@ runners_sources := \
 	runners/nut_snapshot.c \
 	runners/nut_xml.c \
 	runners/probe.c \
+	runners/run.c \
+	runners/run_job.c \
+	runners/run_main.c \
 	runners/session.c \
+	runners/target_nut.c \
+	runners/trace.c \
 	runners/virt.c
 $(call archive,runners,$(runners_sources))
 
-runners_packages := libvirt libvirt-qemu libuv jansson
-$(call program,testlab-runner,runners/main.c,runners packets base,$(runners_packages))
+runners_packages := libvirt libvirt-qemu libuv jansson lua5.4 libcrypto
+$(call program,testlab-runner,runners/main.c,runners suites packets base,$(runners_packages))
 
 $(call unit_test,test_loop,tests/unit/test_loop.c,runners base,libuv)
 $(call unit_test,test_link,tests/unit/test_link.c,runners base,libuv)
