@@ -1,0 +1,118 @@
+/*
+ * A simulated node under test with known faults: a small IPv6 host on the other
+ * end of a UDP link, in the loop of the run that tests it. It exists so that each
+ * test of the suites can be seen to pass on a right answer and to fail on a
+ * wrong one. It works on octets and uses nothing of packets/, so that an error
+ * there cannot hide itself.
+ *
+ * A fault is one deviation, switched on by its name (sim_faults.tbl.h).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runners/nut.h"
+
+struct err;
+struct link;
+struct loop;
+struct loop_timer;
+struct loop_watch;
+struct target;
+struct target_spec;
+
+enum sim_fault {
+	SIM_FAULT_NONE,
+#define X(name, text, about) SIM_FAULT_##name,
+#include "tests/simulated/sim_faults.tbl.h"
+#undef X
+	SIM_FAULT_COUNT_,
+};
+
+/* SIM_FAULT_COUNT_ if there is no such fault. */
+enum sim_fault sim_fault_from_string(const char *text);
+
+#define SIM_NEIGHBOURS 8
+#define SIM_FRAME_MAX  1600
+
+enum sim_state { SIM_NONE, SIM_INCOMPLETE, SIM_REACHABLE, SIM_STALE, SIM_DELAY, SIM_PROBE };
+
+/* One neighbour cache entry (RFC 4861 5.1). */
+struct sim_neighbour {
+	struct sim_node *node; /* that it belongs to */
+	enum sim_state state;
+	uint8_t address[16];
+	uint8_t mac[6];
+	uint8_t queued
+		[SIM_FRAME_MAX]; /* the packet that waits for the MAC, from its IPv6 header on */
+	size_t queued_size;
+	unsigned solicitations;   /* sent in this state */
+	struct loop_timer *timer; /* or NULL */
+};
+
+struct sim_node {
+	struct loop *loop;
+	struct link *link; /* gives the ports */
+	enum sim_fault fault;
+	enum nut_state state;
+	int fd; /* -1 while off */
+	struct loop_watch *watch;
+	uint8_t mac[6];
+	uint8_t link_local[16];
+	uint8_t global[16];
+	bool has_link_local;          /* assigned: duplicate address detection is over */
+	bool is_tentative;            /* it is going on */
+	bool has_global;              /* */
+	int64_t retrans_ns;           /* RetransTimer */
+	struct loop_timer *dad_timer; /* next event of duplicate address detection */
+	struct loop_timer *dad_global_timer;
+	struct sim_neighbour neighbours[SIM_NEIGHBOURS];
+	uint8_t fragments[SIM_FRAME_MAX]; /* of the one packet under reassembly, without headers */
+	size_t fragment_bytes;            /* received so far */
+	size_t fragment_total;            /* or 0 while the last one is missing */
+	uint8_t fragment_id[4];           /* */
+	uint8_t fragment_next;            /* Next Header of the reassembled packet */
+};
+
+/* --- sim_node.c: packets in and out ----------------------------------------- */
+
+void sim_receive(struct sim_node *node, const uint8_t *frame, size_t size);
+/* An IPv6 packet from its header on, to a MAC. */
+void sim_send_frame(struct sim_node *node, const uint8_t mac[6], const uint8_t *packet,
+		    size_t size);
+/* Header and ICMPv6 message with its checksum, to the neighbour. */
+void sim_send_icmp(struct sim_node *node, const uint8_t source[16], const uint8_t destination[16],
+		   uint8_t hop_limit, const uint8_t *message, size_t size);
+size_t sim_build_icmp(uint8_t packet[SIM_FRAME_MAX], const uint8_t source[16],
+		      const uint8_t destination[16], uint8_t hop_limit, const uint8_t *message,
+		      size_t size);
+uint16_t sim_checksum(const uint8_t source[16], const uint8_t destination[16], uint8_t protocol,
+		      const uint8_t *data, size_t size);
+bool sim_is_mine(const struct sim_node *node, const uint8_t address[16]);
+
+/* --- sim_nd.c: neighbour discovery and autoconfiguration ---------------------- */
+
+/* The link came up: duplicate address detection begins. */
+void sim_nd_start(struct sim_node *node);
+/* Forget everything and stop every timer. */
+void sim_nd_stop(struct sim_node *node);
+/* The state after duplicate address detection, with an empty neighbour cache. */
+void sim_nd_settle(struct sim_node *node);
+void sim_nd_send(struct sim_node *node, const uint8_t destination[16], const uint8_t *packet,
+		 size_t size);
+/* An ICMPv6 message of neighbour discovery whose checksum is right. */
+void sim_nd_receive(struct sim_node *node, const uint8_t *packet, const uint8_t *message,
+		    size_t size);
+
+/* --- sim_target.c ------------------------------------------------------------- */
+
+/* For struct run_host: `user` is a const enum sim_fault. The loop gets the stepping clock. */
+int sim_target_make(void *user, struct loop *loop, const struct target_spec *spec,
+		    struct target *ret_target, struct err *err);
+
+/* --- sim_clock.c ---------------------------------------------------------------- */
+
+/* A clock that stands still while there is anything to do and then jumps: no waiting at all. */
+void sim_clock_set(struct loop *loop);

@@ -1,0 +1,433 @@
+/*
+ * The way of a packet through the simulated node: Ethernet, IPv6 and its header
+ * chain (RFC 8200 section 4), ICMPv6 (RFC 4443), the port that nobody listens on.
+ */
+#include "tests/simulated/sim.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#define HOP_BY_HOP  0
+#define UDP         17
+#define ROUTING     43
+#define FRAGMENT    44
+#define ICMPV6      58
+#define NO_NEXT     59
+#define DESTINATION 60
+
+#define UNREACHABLE  1
+#define PROBLEM      4
+#define ECHO_REQUEST 128
+#define ECHO_REPLY   129
+
+#define HEADER    40
+#define ERROR_MAX 1280
+
+/* A packet on its way: `size` octets from the IPv6 header on. */
+struct walk {
+	struct sim_node *node;
+	const uint8_t *packet;
+	size_t size;
+	size_t at;             /* of the header that is processed now */
+	size_t next_field;     /* offset of the Next Header field that named it */
+	bool was_atomic;       /* it had a Fragment header and was whole */
+	const uint8_t *quoted; /* the packet as it came, for errors */
+	size_t quoted_size;
+};
+
+static bool is_multicast(const uint8_t address[16])
+{
+	return address[0] == 0xff;
+}
+
+bool sim_is_mine(const struct sim_node *node, const uint8_t address[16])
+{
+	return (node->has_link_local && !memcmp(address, node->link_local, 16)) ||
+	       (node->has_global && !memcmp(address, node->global, 16));
+}
+
+uint16_t sim_checksum(const uint8_t source[16], const uint8_t destination[16], uint8_t protocol,
+		      const uint8_t *data, size_t size)
+{
+	uint32_t sum = (uint32_t)size + protocol;
+
+	for (unsigned i = 0; i < 16; i += 2)
+		sum += (uint32_t)(source[i] << 8 | source[i + 1]) +
+		       (uint32_t)(destination[i] << 8 | destination[i + 1]);
+	for (size_t i = 0; i + 1 < size; i += 2)
+		sum += (uint32_t)(data[i] << 8 | data[i + 1]);
+	if (size & 1)
+		sum += (uint32_t)data[size - 1] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+/* --- out ---------------------------------------------------------------------- */
+
+void sim_send_frame(struct sim_node *node, const uint8_t mac[6], const uint8_t *packet, size_t size)
+{
+	uint8_t frame[14 + SIM_FRAME_MAX];
+
+	if (node->fd < 0 || size > SIM_FRAME_MAX)
+		return;
+	memcpy(frame, mac, 6);
+	memcpy(frame + 6, node->mac, 6);
+	frame[12] = 0x86;
+	frame[13] = 0xdd;
+	memcpy(frame + 14, packet, size);
+	(void)send(node->fd, frame, 14 + size, 0); /* as on a wire, nobody hears of a loss */
+}
+
+size_t sim_build_icmp(uint8_t packet[SIM_FRAME_MAX], const uint8_t source[16],
+		      const uint8_t destination[16], uint8_t hop_limit, const uint8_t *message,
+		      size_t size)
+{
+	uint16_t checksum;
+
+	memset(packet, 0, HEADER);
+	packet[0] = 0x60;
+	packet[4] = (uint8_t)(size >> 8);
+	packet[5] = (uint8_t)size;
+	packet[6] = ICMPV6;
+	packet[7] = hop_limit;
+	memcpy(packet + 8, source, 16);
+	memcpy(packet + 24, destination, 16);
+	memcpy(packet + HEADER, message, size);
+	packet[HEADER + 2] = packet[HEADER + 3] = 0;
+	checksum = sim_checksum(source, destination, ICMPV6, packet + HEADER, size);
+	packet[HEADER + 2] = (uint8_t)(checksum >> 8);
+	packet[HEADER + 3] = (uint8_t)checksum;
+	return HEADER + size;
+}
+
+void sim_send_icmp(struct sim_node *node, const uint8_t source[16], const uint8_t destination[16],
+		   uint8_t hop_limit, const uint8_t *message, size_t size)
+{
+	uint8_t packet[SIM_FRAME_MAX];
+
+	if (size > SIM_FRAME_MAX - HEADER)
+		return;
+	size = sim_build_icmp(packet, source, destination, hop_limit, message, size);
+	sim_nd_send(node, destination, packet, size);
+}
+
+/* What the node answers from: the address asked, or its own when a group was asked. */
+static const uint8_t *source_for(const struct sim_node *node, const uint8_t asked[16],
+				 enum sim_fault fault)
+{
+	bool was_local = !memcmp(asked, node->link_local, 16);
+
+	if (node->fault == fault)
+		return was_local && node->has_global ? node->global
+		       : was_local                   ? node->link_local
+						     : node->link_local;
+	return is_multicast(asked) ? node->link_local : asked;
+}
+
+/* An ICMPv6 error about the packet, RFC 4443 section 2.4. */
+static void send_error(const struct walk *walk, uint8_t type, uint8_t code, uint32_t word)
+{
+	struct sim_node *node = walk->node;
+	uint8_t message[SIM_FRAME_MAX] = { type, code };
+	size_t quote = walk->quoted_size;
+	uint8_t other[16];
+	const uint8_t *source = source_for(node, walk->quoted + 24, SIM_FAULT_COUNT_);
+
+	if (quote > ERROR_MAX - HEADER - 8)
+		quote = ERROR_MAX - HEADER - 8;
+	if (node->fault == SIM_FAULT_PROBLEM_QUOTE)
+		quote -= 8;
+	if (node->fault == SIM_FAULT_POINTER)
+		word++;
+	if (node->fault == SIM_FAULT_PROBLEM_CODE)
+		message[1]++;
+	if (node->fault == SIM_FAULT_PROBLEM_SOURCE) {
+		memcpy(other, source, 16);
+		other[15] ^= 1;
+		source = other;
+	}
+	message[4] = (uint8_t)(word >> 24);
+	message[5] = (uint8_t)(word >> 16);
+	message[6] = (uint8_t)(word >> 8);
+	message[7] = (uint8_t)word;
+	memcpy(message + 8, walk->quoted, quote);
+	sim_send_icmp(node, source, walk->quoted + 8, 64, message, 8 + quote);
+}
+
+/* --- headers ------------------------------------------------------------------- */
+
+static bool process_header(struct walk *walk, uint8_t type);
+
+static bool next_header(struct walk *walk, size_t length)
+{
+	uint8_t type = walk->packet[walk->at];
+
+	walk->next_field = walk->at;
+	walk->at += length;
+	return process_header(walk, type);
+}
+
+/* What an option that is not known asks for, RFC 8200 section 4.2; true to go on. */
+static bool process_unknown_option(const struct walk *walk, size_t at)
+{
+	const struct sim_node *node = walk->node;
+	bool is_group = is_multicast(walk->quoted + 24);
+
+	switch (walk->packet[at] >> 6) {
+	case 0:
+		return true;
+	case 1:
+		return node->fault == SIM_FAULT_OPTION_01;
+	case 2:
+		if (node->fault != SIM_FAULT_OPTION_10)
+			send_error(walk, PROBLEM, 2, (uint32_t)at);
+		return node->fault == SIM_FAULT_PROBLEM_AND_REPLY;
+	default:
+		if (!is_group)
+			send_error(walk, PROBLEM, 2, (uint32_t)at);
+		return false;
+	}
+}
+
+static bool process_options(struct walk *walk)
+{
+	const uint8_t *packet = walk->packet;
+	size_t length, end, last = 0;
+
+	if (walk->at + 8 > walk->size)
+		return false;
+	length = (packet[walk->at + 1] + 1u) * 8;
+	end = walk->at + length;
+	if (end > walk->size)
+		return false;
+	for (size_t at = walk->at + 2; at < end;) {
+		if (packet[at] == 0) {
+			at++;
+			continue;
+		}
+		if (at + 2 > end || at + 2 + packet[at + 1] > end)
+			return false;
+		if (packet[at] != 1) {
+			if (walk->node->fault == SIM_FAULT_OPTION_ORDER)
+				last = at;
+			else if (!process_unknown_option(walk, at))
+				return false;
+		}
+		at += 2u + packet[at + 1];
+	}
+	if (last && !process_unknown_option(walk, last))
+		return false;
+	return next_header(walk, length);
+}
+
+/* Put a fragment into its place; true when the packet is whole. */
+static bool keep_fragment(struct sim_node *node, const uint8_t *header, const uint8_t *data,
+			  size_t size)
+{
+	size_t offset = (size_t)(header[2] << 8 | header[3]) & ~(size_t)7;
+	bool more = header[3] & 1;
+
+	if (node->fragment_bytes && memcmp(node->fragment_id, header + 4, 4)) {
+		node->fragment_bytes = 0;
+		node->fragment_total = 0;
+	}
+	memcpy(node->fragment_id, header + 4, 4);
+	if (offset == 0)
+		node->fragment_next = header[0];
+	if (node->fault == SIM_FAULT_FRAGMENT_DATA && offset >= 8 && more)
+		memmove(node->fragments + offset - 8, data, size);
+	if (offset + size > sizeof(node->fragments) - HEADER)
+		return false;
+	if (!(node->fault == SIM_FAULT_FRAGMENT_DATA && offset >= 8 && more))
+		memcpy(node->fragments + offset, data, size);
+	node->fragment_bytes += size;
+	if (!more)
+		node->fragment_total = offset + size;
+	return node->fragment_total && node->fragment_bytes >= node->fragment_total;
+}
+
+static bool process_fragment(struct walk *walk)
+{
+	struct sim_node *node = walk->node;
+	const uint8_t *header = walk->packet + walk->at;
+	uint8_t whole[HEADER + SIM_FRAME_MAX];
+	struct walk inner = *walk;
+	size_t size;
+
+	if (walk->at + 8 > walk->size || node->fault == SIM_FAULT_FRAGMENTS)
+		return false;
+	size = walk->size - walk->at - 8;
+	if (!((header[2] << 8 | header[3]) & 0xfff9)) {
+		walk->was_atomic = true;
+		return next_header(walk, 8);
+	}
+	if ((header[3] & 1) && size % 8) {
+		if (node->fault != SIM_FAULT_FRAGMENT_LENGTH)
+			send_error(walk, PROBLEM, 0, 4);
+		return false;
+	}
+	if (!keep_fragment(node, header, header + 8, size))
+		return false;
+	memcpy(whole, walk->packet, HEADER);
+	memcpy(whole + HEADER, node->fragments, node->fragment_total);
+	whole[6] = node->fragment_next;
+	inner.packet = whole;
+	inner.size = HEADER + node->fragment_total;
+	inner.at = HEADER;
+	inner.next_field = 6;
+	node->fragment_bytes = 0;
+	node->fragment_total = 0;
+	return process_header(&inner, whole[6]);
+}
+
+static bool process_routing(struct walk *walk)
+{
+	if (walk->at + 8 > walk->size)
+		return false;
+	if (walk->packet[walk->at + 3]) {
+		send_error(walk, PROBLEM, 0, (uint32_t)walk->at + 2);
+		return false;
+	}
+	return next_header(walk, (walk->packet[walk->at + 1] + 1u) * 8);
+}
+
+/* --- upper layers ----------------------------------------------------------------- */
+
+static void mark_reply(const struct walk *walk, uint8_t *packet)
+{
+	static uint8_t label;
+
+	if (walk->node->fault == SIM_FAULT_ECHO_LABEL)
+		packet[3] = ++label;
+	if (walk->node->fault == SIM_FAULT_ECHO_CHECKSUM)
+		packet[HEADER + 3] ^= 1;
+}
+
+static size_t insert_fragment_header(uint8_t *packet, size_t size)
+{
+	static const uint8_t header[8] = { ICMPV6, 0, 0, 0, 0, 0, 0, 1 };
+
+	memmove(packet + HEADER + 8, packet + HEADER, size - HEADER);
+	memcpy(packet + HEADER, header, 8);
+	packet[6] = FRAGMENT;
+	packet[5] = (uint8_t)(packet[5] + 8);
+	return size + 8;
+}
+
+static void reply(const struct walk *walk, const uint8_t *message, size_t size)
+{
+	struct sim_node *node = walk->node;
+	const uint8_t *asked = walk->packet + 24;
+	const uint8_t *source = source_for(node, asked, SIM_FAULT_ECHO_SOURCE);
+	uint8_t packet[SIM_FRAME_MAX], answer[SIM_FRAME_MAX];
+	uint8_t other[16];
+
+	if (node->fault == SIM_FAULT_ECHO_SOURCE && !memcmp(source, asked, 16)) {
+		memcpy(other, asked, 16);
+		other[15] ^= 1;
+		source = other;
+	}
+	if (node->fault == SIM_FAULT_ECHO_MULTICAST_SOURCE && is_multicast(asked))
+		source = asked;
+	memcpy(answer, message, size);
+	answer[0] = ECHO_REPLY;
+	if (node->fault == SIM_FAULT_ECHO_IDENTIFIER)
+		answer[5]++;
+	if (node->fault == SIM_FAULT_ECHO_SEQUENCE)
+		answer[7]++;
+	if (node->fault == SIM_FAULT_ECHO_DATA)
+		answer[size - 1]++;
+	if (node->fault == SIM_FAULT_ECHO_SHORT)
+		size--;
+	size = sim_build_icmp(packet, source, walk->packet + 8,
+			      node->fault == SIM_FAULT_ECHO_HOP_LIMIT ? walk->packet[7] : 64,
+			      answer, size);
+	mark_reply(walk, packet);
+	if (walk->was_atomic && node->fault == SIM_FAULT_ATOMIC_REPLY)
+		size = insert_fragment_header(packet, size);
+	sim_nd_send(node, walk->packet + 8, packet, size);
+}
+
+static bool process_icmp(const struct walk *walk)
+{
+	const uint8_t *message = walk->packet + walk->at;
+	size_t size = walk->size - walk->at;
+
+	if (size < 8 || sim_checksum(walk->packet + 8, walk->packet + 24, ICMPV6, message, size))
+		return false;
+	if (message[0] == ECHO_REQUEST && size <= SIM_FRAME_MAX - HEADER - 8)
+		reply(walk, message, size);
+	else
+		sim_nd_receive(walk->node, walk->packet, message, size);
+	return true;
+}
+
+static bool process_header(struct walk *walk, uint8_t type)
+{
+	struct sim_node *node = walk->node;
+
+	switch (type) {
+	case HOP_BY_HOP:
+		if (walk->at == HEADER || node->fault == SIM_FAULT_SECOND_HBH)
+			return process_options(walk);
+		break;
+	case DESTINATION:
+		return process_options(walk);
+	case ROUTING:
+		return process_routing(walk);
+	case FRAGMENT:
+		return process_fragment(walk);
+	case ICMPV6:
+		return process_icmp(walk);
+	case UDP:
+		if (node->fault != SIM_FAULT_PORT_SILENT && !is_multicast(walk->packet + 24))
+			send_error(walk, UNREACHABLE, node->fault == SIM_FAULT_PORT_CODE ? 3 : 4,
+				   0);
+		return true;
+	case NO_NEXT:
+		if (node->fault == SIM_FAULT_PANIC)
+			node->state = NUT_STATE_PANIC;
+		if (node->fault == SIM_FAULT_HANG)
+			node->state = NUT_STATE_HUNG;
+		return node->fault == SIM_FAULT_NO_NEXT_HEADER ? process_icmp(walk) : false;
+	}
+	send_error(walk, PROBLEM, 1, (uint32_t)walk->next_field);
+	return false;
+}
+
+/* --- in ------------------------------------------------------------------------- */
+
+static bool is_for_me(const struct sim_node *node, const uint8_t address[16])
+{
+	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
+	static const uint8_t solicited[13] = { 0xff, 0x02, [11] = 1, [12] = 0xff };
+
+	if (!memcmp(address, all_nodes, 16))
+		return true;
+	if (!memcmp(address, solicited, 13))
+		return !memcmp(address + 13, node->link_local + 13, 3);
+	return sim_is_mine(node, address);
+}
+
+void sim_receive(struct sim_node *node, const uint8_t *frame, size_t size)
+{
+	const uint8_t *packet = frame + 14;
+	struct walk walk = {
+		.node = node, .packet = packet, .at = HEADER, .next_field = 6, .quoted = packet
+	};
+	size_t payload;
+
+	if (size < 14 + HEADER || frame[12] != 0x86 || frame[13] != 0xdd || packet[0] >> 4 != 6)
+		return;
+	if (!(frame[0] & 1) && memcmp(frame, node->mac, 6))
+		return;
+	payload = (size_t)(packet[4] << 8 | packet[5]);
+	if (payload > size - 14 - HEADER || !is_for_me(node, packet + 24) ||
+	    node->fault == SIM_FAULT_MUTE || node->state != NUT_STATE_READY)
+		return;
+	if (!packet[7] && node->fault == SIM_FAULT_HOP_LIMIT_ZERO)
+		return;
+	walk.size = walk.quoted_size = HEADER + payload;
+	(void)process_header(&walk, packet[6]);
+}

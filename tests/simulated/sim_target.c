@@ -1,0 +1,250 @@
+/* The simulated node as a target of a run: its socket, its commands, its states. */
+#include "tests/simulated/sim.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/time.h"
+#include "runners/link.h"
+#include "runners/loop.h"
+#include "runners/target.h"
+
+struct simulation {
+	struct sim_node node;
+	struct target *target;
+};
+
+enum sim_fault sim_fault_from_string(const char *text)
+{
+	static const char *const names[] = {
+		"none",
+#define X(name, fault, about) fault,
+#include "tests/simulated/sim_faults.tbl.h"
+#undef X
+	};
+
+	for (unsigned i = 0; i < SIM_FAULT_COUNT_; i++)
+		if (!strcmp(names[i], text))
+			return (enum sim_fault)i;
+	return SIM_FAULT_COUNT_;
+}
+
+static void on_readable(void *user)
+{
+	struct simulation *simulation = user;
+	struct sim_node *node = &simulation->node;
+	enum nut_state before = node->state;
+	uint8_t frame[65536];
+	ssize_t size;
+
+	while ((size = recv(node->fd, frame, sizeof(frame), MSG_DONTWAIT)) > 0)
+		sim_receive(node, frame, (size_t)size);
+	if (node->state != before && simulation->target->on_trouble)
+		simulation->target->on_trouble(simulation->target->user);
+}
+
+/* Takes the place that QEMU would have at the link. */
+static int open_socket(struct sim_node *node, struct err *err)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons(link_get_nut_port(node->link)),
+				       .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int on = 1;
+
+	node->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (node->fd < 0)
+		return err_set(err, -errno, "socket: %s", strerror(errno));
+	(void)setsockopt(node->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(node->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return err_set(err, -errno, "bind to the port of the NUT: %s", strerror(errno));
+	address.sin_port = htons(link_get_tester_port(node->link));
+	if (connect(node->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return err_set(err, -errno, "connect to the port of the tester: %s",
+			       strerror(errno));
+	return 0;
+}
+
+static void simulation_stop(void *self)
+{
+	struct sim_node *node = &((struct simulation *)self)->node;
+
+	sim_nd_stop(node);
+	loop_watch_stop(node->watch);
+	node->watch = NULL;
+	if (node->fd >= 0)
+		(void)close(node->fd);
+	node->fd = -1;
+	node->state = NUT_STATE_STOPPED;
+}
+
+static int simulation_start(void *self, struct err *err)
+{
+	struct simulation *simulation = self;
+	struct sim_node *node = &simulation->node;
+	int rc = open_socket(node, err);
+
+	if (rc < 0) {
+		simulation_stop(self);
+		return rc;
+	}
+	node->watch = loop_watch_start(node->loop, node->fd, on_readable, simulation);
+	node->state = NUT_STATE_READY;
+	sim_nd_start(node);
+	return 0;
+}
+
+static int simulation_reboot(void *self, struct err *err)
+{
+	(void)err;
+	sim_nd_start(&((struct simulation *)self)->node);
+	return 0;
+}
+
+/* Does what the words mean to the node; everything else succeeds and does nothing. */
+static void obey(struct sim_node *node, const char *command, char *output, size_t size)
+{
+	const uint8_t *a = node->link_local;
+
+	if (!strcmp(command, "ip link set dev eth0 down"))
+		sim_nd_stop(node);
+	else if (!strcmp(command, "ip link set dev eth0 up"))
+		sim_nd_start(node);
+	else if (!strncmp(command, "ip -6 -o addr show", 18))
+		(void)snprintf(output, size,
+			       "2: eth0    inet6 fe80::%x:%x:%x:%x/64 scope link %s\n",
+			       a[8] << 8 | a[9], a[10] << 8 | a[11], a[12] << 8 | a[13],
+			       a[14] << 8 | a[15], node->has_link_local ? "" : "tentative");
+	else if (!strcmp(command, "uname -r"))
+		(void)snprintf(output, size, "simulated\n");
+}
+
+static int simulation_exec(void *self, const char *const *argv, int64_t timeout_ms,
+			   struct nut_exec_result *ret_result, struct err *err)
+{
+	char command[512] = "", output[256] = "";
+	size_t at = 0;
+
+	(void)timeout_ms;
+	(void)err;
+	for (unsigned i = 0; argv[i] && at < sizeof(command); i++)
+		at += (size_t)snprintf(command + at, sizeof(command) - at, "%s%s", i ? " " : "",
+				       argv[i]);
+	obey(&((struct simulation *)self)->node, command, output, sizeof(output));
+	*ret_result =
+		(struct nut_exec_result){ .output = xstrdup(output), .error_output = xstrdup("") };
+	return 0;
+}
+
+static bool simulation_ping(void *self, int64_t timeout_ms, struct err *err)
+{
+	(void)timeout_ms;
+	(void)err;
+	return ((struct simulation *)self)->node.state == NUT_STATE_READY;
+}
+
+static int simulation_save(void *self, struct err *err)
+{
+	(void)self;
+	(void)err;
+	return 0; /* sim_nd_settle() makes the one state there is */
+}
+
+static int simulation_load(void *self, struct err *err)
+{
+	struct sim_node *node = &((struct simulation *)self)->node;
+
+	(void)err;
+	node->state = NUT_STATE_READY;
+	sim_nd_settle(node);
+	(void)link_drain(node->link);
+	return 0;
+}
+
+static enum nut_state simulation_state(void *self)
+{
+	return ((struct simulation *)self)->node.state;
+}
+
+static const char *simulation_trouble(void *self)
+{
+	return simulation_state(self) == NUT_STATE_READY ? "" : "its fault";
+}
+
+static enum accelerator simulation_accelerator(void *self)
+{
+	(void)self;
+	return ACCELERATOR_TCG;
+}
+
+static int64_t simulation_zero(void *self)
+{
+	(void)self;
+	return 0;
+}
+
+static char *simulation_console_text(void *self, int64_t offset)
+{
+	(void)offset;
+	return xstrdup(nut_state_to_string(((struct simulation *)self)->node.state));
+}
+
+static void simulation_free(void *self)
+{
+	if (self)
+		simulation_stop(self);
+	free(self);
+}
+
+static const struct target_ops ops = {
+	.name = "simulated",
+	.start = simulation_start,
+	.reboot = simulation_reboot,
+	.exec = simulation_exec,
+	.ping = simulation_ping,
+	.save = simulation_save,
+	.load = simulation_load,
+	.state = simulation_state,
+	.trouble = simulation_trouble,
+	.accelerator = simulation_accelerator,
+	.console_size = simulation_zero,
+	.console_text = simulation_console_text,
+	.peak_memory_kib = simulation_zero,
+	.stop = simulation_stop,
+	.free = simulation_free,
+};
+
+int sim_target_make(void *user, struct loop *loop, const struct target_spec *spec,
+		    struct target *ret_target, struct err *err)
+{
+	struct simulation *simulation = xcalloc(1, sizeof(*simulation));
+	struct sim_node *node = &simulation->node;
+
+	(void)err;
+	sim_clock_set(loop);
+	node->loop = loop;
+	node->link = spec->nut.links[0];
+	node->fault = *(const enum sim_fault *)user;
+	node->fd = -1;
+	node->state = NUT_STATE_STOPPED;
+	node->retrans_ns = NS_PER_SECOND;
+	memcpy(node->mac, spec->nut.macs[0], 6);
+	/* fe80::/64 with the modified EUI-64 of the MAC, RFC 4291 appendix A */
+	node->link_local[0] = 0xfe;
+	node->link_local[1] = 0x80;
+	memcpy(node->link_local + 8, node->mac, 3);
+	node->link_local[8] ^= 2;
+	node->link_local[11] = 0xff;
+	node->link_local[12] = 0xfe;
+	memcpy(node->link_local + 13, node->mac + 3, 3);
+	simulation->target = ret_target;
+	ret_target->ops = &ops;
+	ret_target->self = simulation;
+	return 0;
+}
