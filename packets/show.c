@@ -21,8 +21,14 @@
 
 static void append_hex(struct buf *text, const uint8_t *data, size_t size, const char *between)
 {
-	for (size_t i = 0; i < size; i++)
-		buf_printf(text, "%s%02x", i ? between : "", data[i]);
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < size; i++) {
+		if (i)
+			buf_append_string(text, between);
+		buf_append_char(text, digits[data[i] >> 4]);
+		buf_append_char(text, digits[data[i] & 15]);
+	}
 }
 
 static void append_names(struct buf *text, const struct value *value)
