@@ -2,6 +2,7 @@
  * testlab doctor: checks every part a run needs by using it. The runner checks
  * libvirt, QEMU, KVM and the NUT; here are those that are not its business.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,16 +17,24 @@
 #include "base/proc.h"
 #include "base/report.h"
 #include "cli/commands.h"
+#include "cli/image.h"
+#include "cli/scratch.h"
 #include "cli/show.h"
+#include "cli/worker.h"
 
 #define PROGRAM_TIMEOUT_MS 10000
 #define RUNNER_TIMEOUT_MS  300000
 #define DISK_RUN_MIB       512   /* initramfs, snapshots and captures of a few NUTs */
 #define DISK_BUILD_MIB     12288 /* sources and objects of two kernels */
 
-enum { OPTION_FORMAT = 1 };
+#define KERNEL_PACKAGE "linux-image-cloud-amd64"
+
+enum { OPTION_FORMAT = 1, OPTION_KERNEL, OPTION_MODULES };
 
 static const struct option_row options[] = {
+	{ OPTION_KERNEL, "kernel", "IMAGE",
+	  "boot this kernel (default: Debian's " KERNEL_PACKAGE ", which is fetched)" },
+	{ OPTION_MODULES, "modules", "DIR", "lib/modules/VERSION folder of --kernel" },
 	{ OPTION_FORMAT, "format", "FORMAT", "text (default) or json" },
 	{ 0 },
 };
@@ -33,17 +42,40 @@ static const struct option_row options[] = {
 struct doctor {
 	bool is_json;
 	bool all_ok;
-	json_t *checks;   /* what was found, in order */
-	struct err fault; /* of the runner's output */
+	json_t *checks;         /* what was found, in order */
+	struct err fault;       /* of the runner's output */
+	char *kernel, *modules; /* given, or fetched; NULL if there is none */
+	char *initramfs;        /* made for it; NULL if there is none */
+	int signal_fd;
+	struct scratch scratch;
+	struct progress progress;
 };
+
+static int take_path(const char *what, const char *value, char **ret_path, struct err *err)
+{
+	char *path = realpath(value, NULL);
+
+	if (!path)
+		return err_set(err, LAB_EINVALID, "%s '%s': %s", what, value, strerror(errno));
+	free(*ret_path);
+	*ret_path = path;
+	return 0;
+}
 
 static int take_option(int id, const char *value, void *settings, struct err *err)
 {
 	struct doctor *doctor = settings;
 
-	(void)id; /* there is one */
-	doctor->is_json = strcmp(value, "json") == 0;
-	return parse_word("format", value, format_words, err);
+	switch (id) {
+	case OPTION_KERNEL:
+		return take_path("kernel", value, &doctor->kernel, err);
+	case OPTION_MODULES:
+		return take_path("modules", value, &doctor->modules, err);
+	case OPTION_FORMAT:
+		doctor->is_json = strcmp(value, "json") == 0;
+		return parse_word("format", value, format_words, err);
+	}
+	return err_set(err, LAB_EINVALID, "option %d: not handled", id);
 }
 
 static void add_check(struct doctor *doctor, json_t *check)
@@ -55,12 +87,13 @@ static void add_check(struct doctor *doctor, json_t *check)
 	(void)json_array_append(doctor->checks, check);
 	if (doctor->is_json)
 		return;
+	progress_clear(&doctor->progress);
 	printf("%-5s ", is_ok ? "ok" : "BAD");
-	printf("%-12s ", json_string_or(check, "name", "?"));
+	printf("%-16s ", json_string_or(check, "name", "?"));
 	show_text(stdout, json_string_or(check, "text", ""));
 	printf("\n");
 	if (mend) {
-		printf("      %-12s to mend: ", "");
+		printf("      %-16s to mend: ", "");
 		show_text(stdout, mend);
 		printf("\n");
 	}
@@ -129,6 +162,32 @@ static void check_disk(struct doctor *doctor, const char *name, const char *fold
 	add_result(doctor, name, bytes >> 20 >= need_mib, text, mend);
 }
 
+/* A kernel to boot: the one given, else Debian's. Makes the NUT's image, which checks the builder. */
+static void check_builder(struct doctor *doctor)
+{
+	auto_free char *kernel_folder = path_join(doctor->scratch.path, "kernel");
+	auto_free char *image_folder = path_join(doctor->scratch.path, "image");
+	struct image_order order = { .folder = kernel_folder,
+				     .signal_fd = doctor->signal_fd,
+				     .progress = &doctor->progress };
+	struct err err = ERR_INIT;
+	int rc = 0;
+
+	if (!doctor->kernel) {
+		rc = image_fetch_kernel(&order, KERNEL_PACKAGE, &doctor->kernel, &doctor->modules,
+					&err);
+		add_result(doctor, "apt", rc == 0, rc == 0 ? "fetched " KERNEL_PACKAGE : err.text,
+			   "let apt reach a Debian mirror (`apt-get update`), or name a kernel "
+			   "with --kernel");
+	}
+	if (rc < 0)
+		return;
+	order.folder = image_folder;
+	rc = image_make(&order, doctor->kernel, doctor->modules, "host", &doctor->initramfs, &err);
+	add_result(doctor, "NUT image", rc == 0, rc == 0 ? "made from Debian packages" : err.text,
+		   "see what it says; another kernel, given with --kernel and --modules, may do");
+}
+
 static void on_runner_line(const char *line, void *user)
 {
 	struct doctor *doctor = user;
@@ -148,14 +207,19 @@ static void check_runner(struct doctor *doctor)
 	auto_free char *runner = NULL;
 	struct proc_spec spec = { .on_line = on_runner_line,
 				  .user = doctor,
-				  .timeout_ms = RUNNER_TIMEOUT_MS };
+				  .timeout_ms = RUNNER_TIMEOUT_MS,
+				  .cancel_fd = &doctor->signal_fd };
 	size_t before = json_array_size(doctor->checks);
 	struct err err = ERR_INIT;
 	int rc;
 
 	if (fs_find_program("testlab-runner", &runner, &err) < 0)
 		return; /* check_helper() has said so */
-	spec.argv = (const char *const[]){ runner, "doctor", NULL };
+	if (!doctor->initramfs)
+		return; /* nothing to boot: check_builder() has said why */
+	spec.argv =
+		(const char *const[]){ runner,        "doctor",          "--kernel", doctor->kernel,
+				       "--initramfs", doctor->initramfs, NULL };
 	rc = proc_run(&spec, &err);
 	if (rc < 0 || doctor->fault.code || json_array_size(doctor->checks) == before)
 		add_result(doctor, "runner", false,
@@ -165,48 +229,77 @@ static void check_runner(struct doctor *doctor)
 			   "run `testlab-runner doctor` by hand and look at what it says");
 }
 
-static int doctor_main(const struct command *command, int argc, char **argv)
+static void check_host(struct doctor *doctor)
 {
-	auto_json json_t *checks = json_array();
-	struct doctor doctor = { .all_ok = true, .checks = checks, .fault = ERR_INIT };
 	const char *temporary = getenv("TMPDIR");
 	const char *home = getenv("HOME");
-	int status;
 
-	if (!options_parse(command, argc, argv, &doctor, &status))
-		return status;
-	check_data(&doctor);
-	check_helper(&doctor, "testlab-builder");
-	check_helper(&doctor, "testlab-runner");
-	check_program(&doctor, "compiler", (const char *const[]){ "cc", "--version", NULL },
+	check_data(doctor);
+	check_helper(doctor, "testlab-builder");
+	check_helper(doctor, "testlab-runner");
+	check_program(doctor, "compiler", (const char *const[]){ "cc", "--version", NULL },
 		      "apt-get install gcc (needed to build kernels only)");
 	check_program(
-		&doctor, "ccache", (const char *const[]){ "ccache", "--version", NULL },
+		doctor, "ccache", (const char *const[]){ "ccache", "--version", NULL },
 		"apt-get install ccache (builds of the next kernel take much longer without)");
-	check_program(&doctor, "bubblewrap",
+	check_program(doctor, "bubblewrap",
 		      (const char *const[]){ "bwrap", "--ro-bind", "/", "/", "--unshare-net",
 					     "echo", "a sandbox without network works", NULL },
 		      "apt-get install bubblewrap; it needs user namespaces: "
 		      "sysctl kernel.unprivileged_userns_clone=1");
-	check_disk(&doctor, "disk", temporary && *temporary == '/' ? temporary : "/tmp",
+	check_disk(doctor, "disk", temporary && *temporary == '/' ? temporary : "/tmp",
 		   DISK_RUN_MIB);
-	check_disk(&doctor, "build disk", home && *home == '/' ? home : "/var/tmp", DISK_BUILD_MIB);
+	check_disk(doctor, "build disk", home && *home == '/' ? home : "/var/tmp", DISK_BUILD_MIB);
+}
+
+static void doctor_release_p(struct doctor *doctor)
+{
+	scratch_close(&doctor->scratch);
+	if (doctor->signal_fd >= 0)
+		(void)close(doctor->signal_fd);
+	json_decref(doctor->checks);
+	free(doctor->kernel);
+	free(doctor->modules);
+	free(doctor->initramfs);
+}
+
+static int doctor_main(const struct command *command, int argc, char **argv)
+{
+	auto_cleanup(doctor_release_p) struct doctor doctor = {
+		.all_ok = true, .checks = json_array(), .signal_fd = -1, .scratch = SCRATCH_INIT
+	};
+	struct err err = ERR_INIT;
+	int status;
+
+	if (!options_parse(command, argc, argv, &doctor, &status))
+		return status;
+	if (doctor.modules && !doctor.kernel)
+		return usage_error(command, "--modules goes with --kernel");
+	progress_init(&doctor.progress, doctor.is_json);
+	if (crew_open_signals(&doctor.signal_fd, &err) < 0 ||
+	    scratch_open(&doctor.scratch, &err) < 0)
+		return show_trouble(command, &err);
+	check_host(&doctor);
+	check_builder(&doctor);
 	check_runner(&doctor);
+	status = crew_get_signal(doctor.signal_fd);
+	if (status)
+		return 128 + status;
 	if (doctor.is_json) {
 		auto_json json_t *value =
 			json_pack("{s:b,s:O}", "ok", doctor.all_ok, "checks", doctor.checks);
 
 		show_json(value);
 	} else {
-		printf("%s\n", doctor.all_ok ? "everything a run needs works"
-					     : "not everything works; see above");
+		printf("%s\n",
+		       doctor.all_ok ? "everything works" : "not everything works; see above");
 	}
 	return doctor.all_ok ? CLI_OK : CLI_TROUBLE;
 }
 
 const struct command command_doctor = {
 	.name = "doctor",
-	.usage = "[--format text|json]",
+	.usage = "[--kernel IMAGE [--modules DIR]] [--format text|json]",
 	.summary = "Check every part a run needs, by using it, and say how to mend it",
 	.options = options,
 	.on_option = take_option,

@@ -11,7 +11,6 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "cli/run.h"
-#include "cli/worker.h"
 
 #define REPORT_NAME "report.jsonl"
 
@@ -105,19 +104,19 @@ static void keep_one(struct run *run, const char *folder, const char *name, cons
 	}
 }
 
-void keep_files(struct run *run, const struct worker *worker, const char *log_name)
+void keep_files(struct run *run, const char *folder, const char *log_name)
 {
 	auto_cleanup(closedir_p) DIR *dir = NULL;
-	auto_free char *log = path_join(worker->folder, "log");
+	auto_free char *log = path_join(folder, "log");
 	const struct dirent *entry;
 
 	if (!run->settings.keep)
 		return;
 	if (fs_exists(log))
-		keep_one(run, worker->folder, "log", log_name);
-	dir = opendir(worker->folder);
+		keep_one(run, folder, "log", log_name);
+	dir = opendir(folder);
 	while (dir && (entry = readdir(dir))) {
 		if (entry->d_type != DT_DIR && is_evidence(entry->d_name))
-			keep_one(run, worker->folder, entry->d_name, entry->d_name);
+			keep_one(run, folder, entry->d_name, entry->d_name);
 	}
 }

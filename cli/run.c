@@ -20,6 +20,7 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "cli/commands.h"
+#include "cli/image.h"
 #include "cli/sets.h"
 #include "cli/worker.h"
 
@@ -249,60 +250,23 @@ static int choose_by_tests(struct run *run, struct err *err)
 
 /* --- the NUT's image ---------------------------------------------------------------- */
 
-static char *cache_folder(void)
+static void take_image_report(const json_t *report, void *user)
 {
-	const char *cache = getenv("XDG_CACHE_HOME");
-	const char *home = getenv("HOME");
-
-	if (cache && *cache == '/')
-		return path_join(cache, "testlab");
-	if (home && *home == '/')
-		return path_join(home, ".cache/testlab");
-	return xasprintf("/var/tmp/testlab-%d", (int)getuid());
-}
-
-static void take_image_report(struct worker *worker, json_t *report, void *user)
-{
-	struct run *run = user;
-	const char *event = json_string_or(report, "event", "");
-	const char *path = json_string_or(report, "path", NULL);
-
-	keep_report(run, report);
-	if (strcmp(event, "progress") == 0)
-		progress_live(&run->progress, "making the NUT's image: %s",
-			      json_string_or(report, "text", ""));
-	if (strcmp(event, "artifact") == 0 && path &&
-	    strcmp(json_string_or(report, "role", ""), "initramfs") == 0) {
-		free(run->initramfs);
-		run->initramfs = path_join(worker->folder, path);
-	}
+	keep_report(user, report);
 }
 
 static int make_image(struct run *run, struct err *err)
 {
 	auto_free char *folder = path_join(run->scratch.path, "image");
-	auto_free char *cache = cache_folder();
-	auto_json json_t *job = json_pack("{s:s,s:s,s:s?,s:n,s:s,s:s}", "kind", "image", "image",
-					  run->settings.kernel, "modules", run->settings.modules,
-					  "config", "role", run->role, "cache", cache);
-	struct worker worker = { .on_report = take_image_report, .user = run };
-	struct crew crew = { .workers = &worker, .count = 1, .signal_fd = run->signal_fd };
-	int rc;
+	const struct image_order order = { .folder = folder,
+					   .signal_fd = run->signal_fd,
+					   .progress = &run->progress,
+					   .on_report = take_image_report,
+					   .user = run };
+	int rc = image_make(&order, run->settings.kernel, run->settings.modules, run->role,
+			    &run->initramfs, err);
 
-	rc = fs_mkdir_parents(cache, 0700, err);
-	if (rc == 0)
-		rc = worker_start(&worker, "testlab-builder", folder, job, err);
-	if (rc == 0)
-		rc = crew_follow(&crew, err);
-	progress_clear(&run->progress);
-	if (worker.folder)
-		keep_files(run, &worker, "builder.log");
-	if (rc == 0 && worker.state != WORKER_STATE_DONE)
-		rc = err_set(err, worker.is_input_wrong ? LAB_EINVALID : LAB_ECHILD,
-			     "making the NUT's image: %s", worker.reason);
-	else if (rc == 0 && !run->initramfs)
-		rc = err_set(err, LAB_ECHILD, "making the NUT's image: testlab-builder made none");
-	worker_release(&worker);
+	keep_files(run, folder, "builder.log");
 	return rc;
 }
 

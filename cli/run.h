@@ -10,7 +10,6 @@
 #include "cli/show.h"
 
 struct err;
-struct worker;
 
 struct run_settings {
 	char *kernel;    /* absolute path */
@@ -47,5 +46,5 @@ int shards_run(struct run *run, struct err *err);
 int keep_open(struct run *run, struct err *err);
 /* Write a report as it came. */
 void keep_report(struct run *run, const json_t *report);
-/* Copy the evidence of a finished worker: captures, consoles, its log. */
-void keep_files(struct run *run, const struct worker *worker, const char *log_name);
+/* Copy the evidence in a worker's folder: captures, consoles, its log. */
+void keep_files(struct run *run, const char *folder, const char *log_name);

@@ -184,7 +184,7 @@ static int on_end(struct worker *worker, void *user, struct err *err)
 	struct run *run = shards->run;
 	auto_free char *log_name = xasprintf("runner-%zu-%u.log", shard->index, shard->starts);
 
-	keep_files(run, worker, log_name);
+	keep_files(run, worker->folder, log_name);
 	free(shard->current);
 	shard->current = NULL;
 	if (!has_left(shard))

@@ -39,6 +39,7 @@ refused "test '': expected a test id" run --kernel "$image" --test ''
 refused "argument 'x': none is expected" sets x
 refused "format 'xml'" sets --format xml
 refused "argument 'x': none is expected" doctor x
+refused '\-\-modules goes with --kernel' doctor --modules /tmp
 refused 'expected one of --release, --kernel and --kernel-id' trigger
 refused 'expected one of' trigger --release a --kernel-id 1
 refused 'go with --kernel' trigger --release a --modules /tmp
