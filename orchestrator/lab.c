@@ -52,7 +52,7 @@ static void on_round(uv_prepare_t *round)
 {
 	struct orchestrator *lab = round->data;
 
-	if (lab->stopping && !lab->jobs) {
+	if (lab->stopping && !lab->jobs && !lab->catalogue) {
 		close_handles(lab);
 		return;
 	}
@@ -87,6 +87,7 @@ static void on_terminate(uv_signal_t *terminate, int signal)
 	lab->stopping = true;
 	ask_serve(lab, true);
 	job_stop(lab, 0, JOB_INTERRUPTED);
+	catalogue_stop(lab);
 }
 
 static void init_loop(struct orchestrator *lab)
@@ -167,6 +168,8 @@ int orchestrator_run(struct orchestrator *lab, struct err *err)
 {
 	int rc;
 
+	if (!lab->stopping)
+		catalogue_start(lab);
 	(void)uv_run(&lab->uv, UV_RUN_DEFAULT);
 	rc = uv_loop_close(&lab->uv);
 	lab_assert(rc == 0); /* else a handle was left open */

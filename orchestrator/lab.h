@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct child;
 struct config;
 struct db;
 struct err;
@@ -28,6 +29,7 @@ struct orchestrator {
 	uv_signal_t terminate[2]; /* SIGTERM, SIGINT */
 	struct ingest *ingest;    /* files on their way into the database */
 	struct job *jobs;         /* running, newest first */
+	struct child *catalogue;  /* testlab-runner listing its sets, NULL when it has ended */
 	int64_t prune_at_us;      /* when old files are looked for again */
 	int64_t resume_us;        /* no work before that, after trouble with the database */
 	bool needs_round;         /* something changed that the scheduler should see */
@@ -108,6 +110,12 @@ int watch_round(struct orchestrator *lab, struct err *err);
 int build_start(struct orchestrator *lab, struct cycle_row *cycle, struct err *err);
 int image_start(struct orchestrator *lab, struct cycle_row *cycle, struct err *err);
 int run_start(struct orchestrator *lab, struct cycle_row *cycle, int64_t run_id, struct err *err);
+
+/* --- catalogue.c: the test sets ----------------------------------------------- */
+
+/* Have the runner list its sets; failures are logged and leave the list that was there. */
+void catalogue_start(struct orchestrator *lab);
+void catalogue_stop(struct orchestrator *lab);
 
 /* --- trigger.c: what people ask for ------------------------------------------ */
 

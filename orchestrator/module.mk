@@ -1,4 +1,5 @@
-orchestrator_sources := orchestrator/ask.c orchestrator/build.c orchestrator/child.c orchestrator/config.c \
+orchestrator_sources := orchestrator/ask.c orchestrator/build.c orchestrator/catalogue.c orchestrator/child.c \
+	orchestrator/config.c \
 	orchestrator/cycle.c orchestrator/health.c orchestrator/ingest.c orchestrator/job.c orchestrator/lab.c \
 	orchestrator/process.c orchestrator/recover.c orchestrator/run.c orchestrator/schedule.c \
 	orchestrator/state_folder.c orchestrator/trigger.c orchestrator/watch.c
