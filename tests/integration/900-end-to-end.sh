@@ -49,14 +49,14 @@ follow() { # follow SECONDS QUERY
 
 ok "the known-good kernel proves the lab healthy" follow 600 \
   "SELECT count(*) FROM lab WHERE key = 'health' AND value = 'healthy'"
-is "$(api GET /api/v1/status | jq -r .health.state)" healthy "and the API says so"
+is "$(api GET /api/v1/status | jq -r .health)" healthy "and the API says so"
 ok "the kernel is built, tested and compared" follow 1800 \
   "SELECT count(*) FROM cycle c JOIN kernel k USING (kernel_id) JOIN release r USING (release_id)
    WHERE r.name = '$tag' AND c.state = 'done'"
 
 # --- what came of it, over the API -----------------------------------------------------
 kernel=$(api GET "/api/v1/kernels?limit=50" | jq -r --arg tag "$tag" \
-  '[.items[] | select(.release.name == $tag)][0].kernel_id')
+  '[.items[] | select(.release == $tag)][0].kernel_id')
 api GET "/api/v1/kernels/$kernel" >"$TMP/kernel.json"
 is "$(jq -r .state "$TMP/kernel.json")" installed "the kernel is there"
 like "$(jq -r .compiler "$TMP/kernel.json")" gcc "its compiler is known"
