@@ -285,6 +285,7 @@ int pattern_layer_field(struct pattern_layer *layer, const char *field, enum mat
 	struct pattern_field made;
 	struct pattern_field given = { .kind = kind, .many_count = many_count };
 	int index = layer_type_field(layer->type, field);
+	unsigned at = 0;
 	int rc;
 
 	if (index < 0)
@@ -302,15 +303,22 @@ int pattern_layer_field(struct pattern_layer *layer, const char *field, enum mat
 	if (rc < 0)
 		return rc;
 	field_copy(&made, &given);
-	for (unsigned i = 0; i < layer->field_count; i++) {
-		if (layer->fields[i].type != given.type)
-			continue;
-		field_release(&layer->fields[i]);
-		layer->fields[i] = made;
+	/*
+	 * In the order of the type's table, whatever order they were named in: what differs first
+	 * is what a verdict's signature says, and a Lua table has no order.
+	 */
+	while (at < layer->field_count && layer->fields[at].type < given.type)
+		at++;
+	if (at < layer->field_count && layer->fields[at].type == given.type) {
+		field_release(&layer->fields[at]);
+		layer->fields[at] = made;
 		return 0;
 	}
 	layer->fields = xreallocarray(layer->fields, layer->field_count + 1, sizeof(made));
-	layer->fields[layer->field_count++] = made;
+	memmove(&layer->fields[at + 1], &layer->fields[at],
+		(layer->field_count - at) * sizeof(made));
+	layer->fields[at] = made;
+	layer->field_count++;
 	return 0;
 }
 

@@ -127,10 +127,10 @@ static void test_fields_said(void **state)
 	assert_mismatch(&result, 1, "echo_request", "identifier", "8", "7");
 	assert_int_equal(json_array_size(result.fields), 3);
 	assert_string_equal(
-		json_string_value(json_object_get(json_array_get(result.fields, 0), "got")),
+		json_string_value(json_object_get(json_array_get(result.fields, 1), "got")),
 		"fe80::b1");
-	assert_true(json_is_true(json_object_get(json_array_get(result.fields, 0), "ok")));
-	assert_true(json_is_false(json_object_get(json_array_get(result.fields, 1), "ok")));
+	assert_true(json_is_true(json_object_get(json_array_get(result.fields, 1), "ok")));
+	assert_true(json_is_false(json_object_get(json_array_get(result.fields, 0), "ok")));
 	match_result_release(&result);
 
 	/* A second matcher takes the place of the first. */
@@ -404,6 +404,22 @@ static void test_shown(void **state)
 	assert_true(json_is_true(json_object_get(row, "absent")));
 }
 
+/* Named in any order, fields are compared and shown in that of the layer. */
+static void test_order(void **state)
+{
+	auto_cleanup(pattern_free_p) struct pattern *pattern = pattern_new(false);
+	struct pattern_layer *ip6 = want(pattern, "ip6");
+	auto_free char *text = NULL;
+
+	(void)state;
+	want_uint(ip6, "hop_limit", 255);
+	want_uint(ip6, "flow_label", 1);
+	want_uint(ip6, "next_header", 58);
+	want_uint(ip6, "flow_label", 2);
+	text = pattern_to_string(pattern);
+	assert_string_equal(text, "ip6{flow_label=0x00002, next_header=58, hop_limit=255}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,7 +429,7 @@ int main(void)
 		cmocka_unit_test(test_options),       cmocka_unit_test(test_options_are_used_once),
 		cmocka_unit_test(test_only),          cmocka_unit_test(test_bytes_said),
 		cmocka_unit_test(test_near_misses),   cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_shown),         cmocka_unit_test(test_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
