@@ -63,7 +63,7 @@ static int add_named_tests(struct run *run, struct err *err)
 	size_t i;
 
 	run->tests = xcalloc(json_array_size(run->job.tests) + 1, sizeof(*run->tests));
-	json_array_foreach (run->job.tests, i, id) {
+	json_array_foreach(run->job.tests, i, id) {
 		const char *text = json_string_value(id);
 		const struct script_test *test = script_host_find(run->suite->host, text);
 

@@ -18,7 +18,7 @@ static int check_ids(const json_t *json, const char *field, const json_t **ret_l
 		return 0;
 	if (!json_is_array(list))
 		return err_set(err, LAB_EINVALID, "field '%s': expected a list of test ids", field);
-	json_array_foreach (list, i, id)
+	json_array_foreach(list, i, id)
 		if (!json_is_string(id) || json_string_length(id) > LIMIT_NAME)
 			return err_set(err, LAB_EINVALID, "field '%s': expected a list of test ids",
 				       field);
@@ -102,7 +102,7 @@ bool run_job_lists(const json_t *list, const char *id, bool otherwise)
 
 	if (!list)
 		return otherwise;
-	json_array_foreach (list, i, entry)
+	json_array_foreach(list, i, entry)
 		if (!strcmp(json_string_value(entry), id))
 			return true;
 	return false;

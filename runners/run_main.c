@@ -67,7 +67,7 @@ static int print_sets(struct err *err)
 		return rc;
 	sets = suite_sets_to_json(suite);
 	suite_close(suite);
-	json_array_foreach (sets, i, set) {
+	json_array_foreach(sets, i, set) {
 		(void)json_object_set_new(set, "event", json_string("set"));
 		rc = report_send(STDOUT_FILENO, json_incref(set), err);
 		if (rc < 0)

@@ -6,13 +6,18 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/time.h"
 #include "runners/accel.h"
+#include "runners/clock_check.h"
 #include "runners/clock_virtual.h"
 #include "runners/session.h"
 #include "runners/target.h"
 
 /* Host time for booting; a NUT under TCG needs about two seconds of an idle core. */
 #define BOOT_TIMEOUT_MS 120000
+
+/* What the self-test of a virtual clock lets pass; the guest's uptime is told in 10 ms. */
+#define CLOCK_SPAN_NS (5 * NS_PER_SECOND)
 
 #define CONSOLE_TEXT_MAX (1u << 20)
 #define SNAPSHOT         "pristine"
@@ -46,6 +51,15 @@ static void machine_stop(void *self)
 	machine->nut = NULL;
 }
 
+/* A clock that is neither real nor the guest's own would make every time of a test worthless. */
+static int check_clock(struct machine *machine, struct err *err)
+{
+	struct clock_check check;
+	int rc = clock_check(machine->loop, machine->nut, CLOCK_SPAN_NS, &check, err);
+
+	return rc < 0 ? err_prefix(err, "the virtual clock's self-test") : 0;
+}
+
 static int machine_start(void *self, struct err *err)
 {
 	struct machine *machine = self;
@@ -60,6 +74,8 @@ static int machine_start(void *self, struct err *err)
 	}
 	nut_on_trouble(machine->nut, on_trouble, machine);
 	rc = nut_wait_ready(machine->nut, BOOT_TIMEOUT_MS, err);
+	if (!rc && machine->clock)
+		rc = check_clock(machine, err);
 	if (rc < 0)
 		machine_stop(machine);
 	return rc;
