@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/time.h"
+#include "packets/packet.h"
 #include "suites/lua_packet.h"
 
 /* How many instructions between two looks at the host's clock: about a millisecond. */
@@ -136,10 +137,16 @@ void lua_host_only_keys(lua_State *lua, int index, const char *what, const char 
 
 static int index_strictly(lua_State *lua)
 {
+	const char *name, *nearest;
+
 	lua_pushvalue(lua, 2);
-	if (lua_rawget(lua, lua_upvalueindex(1)) == LUA_TNIL)
-		return luaL_error(lua, "undeclared name '%s'", luaL_tolstring(lua, 2, NULL));
-	return 1;
+	if (lua_rawget(lua, lua_upvalueindex(1)) != LUA_TNIL)
+		return 1;
+	name = luaL_tolstring(lua, 2, NULL);
+	nearest = layer_type_nearest(name);
+	return luaL_error(lua, "undeclared name '%s'%s%s%s", name,
+			  nearest ? ", did you mean '" : "", nearest ? nearest : "",
+			  nearest ? "'?" : "");
 }
 
 static int refuse_write(lua_State *lua)

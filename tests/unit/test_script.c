@@ -215,6 +215,8 @@ static void test_sandbox(void **state)
 	(void)state;
 	assert_refused("x = 1\n", "'x' cannot be set here");
 	assert_refused("local y = x\n", "undeclared name 'x'");
+	assert_refused("local y = echo_reqest{}\n",
+		       "undeclared name 'echo_reqest', did you mean 'echo_request'?");
 	assert_refused("io.open(\"/etc/passwd\")\n", "undeclared name 'io'");
 	assert_refused("os.exit(0)\n", "undeclared name 'os'");
 	assert_refused("load(\"return 1\")()\n", "undeclared name 'load'");
