@@ -13,6 +13,7 @@ packets_sources := \
 	packets/show.c \
 	packets/sound.c
 $(call archive,packets,$(packets_sources))
-$(call unit_test,test_packet,tests/unit/test_packet.c,packets base,jansson)
+$(call unit_test,test_packet,tests/unit/test_packet.c tests/unit/packet_cases.c,packets base,jansson)
+$(call unit_test,test_packet_pieces,tests/unit/test_packet_pieces.c tests/unit/packet_cases.c,packets base,jansson)
 $(call unit_test,test_match,tests/unit/test_match.c,packets base,jansson)
 $(call unit_test,test_pcapng,tests/unit/test_pcapng.c tests/unit/lab_cmocka.c,packets base,jansson)

@@ -25,6 +25,8 @@ static int open_lua(void **state)
 
 	luaL_openlibs(lua);
 	lua_packet_open(lua);
+	lua_getglobal(lua, "assert");
+	lua_setglobal(lua, "check");
 	assert_int_equal(lua_gettop(lua), 0);
 	*state = lua;
 	return 0;
@@ -125,10 +127,10 @@ static void test_packet_as_bytes(void **state)
 	    "local sent = ether{ src = '02:00:00:00:00:01', dst = '02:00:00:00:00:02' } / " BASE
 	    "echo_request{ data = zeros(2000) }\n"
 	    "local error = time_exceeded{ invoking = sent }\n"
-	    "assert(error.time_exceeded.invoking == sent:bytes())\n"
-	    "assert(#sent:bytes() == 2048 and #sent:frame() == 2062)\n"
-	    "assert(invoking(sent) == sent:bytes():sub(1, 1232))\n"
-	    "assert(sent:quote(100) == sent:bytes():sub(1, 100))");
+	    "check(error.time_exceeded.invoking == sent:bytes())\n"
+	    "check(#sent:bytes() == 2048 and #sent:frame() == 2062)\n"
+	    "check(invoking(sent) == sent:bytes():sub(1, 1232))\n"
+	    "check(sent:quote(100) == sent:bytes():sub(1, 100))");
 }
 
 static void test_refused_fields(void **state)
@@ -212,40 +214,40 @@ static void test_matchers(void **state)
 	lua_State *lua = *state;
 
 	RECEIVE(lua, ra_bytes);
-	run(lua, "assert(p:matches(ra{}))\n"
-		 "assert(not p:matches(rs{}))\n"
-		 "assert(p:matches(ip6{ src = any(), hop_limit = 255 } / ra{ managed = true }))\n"
-		 "assert(p:matches(ra{ router_lifetime = range(1, 9000) }))\n"
-		 "assert(not p:matches(ra{ router_lifetime = range(1, 1799) }))\n"
-		 "assert(p:matches(ra{ preference = one_of{ 0, 1 } }))\n"
-		 "assert(not p:matches(ra{ preference = one_of{ 0, 3 } }))\n"
-		 "assert(p:matches(ra{ preference = not_equal(0) }))\n"
-		 "assert(not p:matches(ra{ preference = not_equal(1) }))\n"
-		 "assert(p:matches(ra{ router_lifetime = mask(0xff00, 0x0700) }))\n"
-		 "assert(not p:matches(ra{ router_lifetime = mask(0xff00, 0x0600) }))\n"
-		 "assert(p:matches(ip6{ src = prefix('fe80::/10') }))\n"
-		 "assert(not p:matches(ip6{ src = prefix('fec0::/10') }))\n"
-		 "assert(p:matches(ip6{ dst = one_of{ 'ff02::1', 'fe80::1' } }))\n"
-		 "assert(p:matches(ra{ nd_prefix{ prefix = prefix('2001:db8::/32') } }))\n"
-		 "assert(not p:matches(ra{ nd_prefix{ prefix_length = 63 } }))\n"
-		 "assert(p:matches(ra{ nd_rdnss{ addresses = '2001:db8::53' } }))\n"
-		 "assert(p:matches(ra{ nd_dnssl{ names = 'test.uk' } }))\n"
-		 "assert(p:matches(ra{ absent(nd_tlla{}) }))\n"
-		 "assert(not p:matches(ra{ absent(nd_slla{}) }))\n"
-		 "assert(not p:matches(ra{ options = only{ nd_slla{} } }))\n"
-		 "assert(p:matches(ip6{} / absent(fragment{})))\n"
-		 "assert(not p:matches(absent(ip6{ hop_limit = 255 }) / ra{}))\n"
-		 "assert(p:matches(absent(ip6{ hop_limit = 64 }) / ra{}))\n");
+	run(lua, "check(p:matches(ra{}))\n"
+		 "check(not p:matches(rs{}))\n"
+		 "check(p:matches(ip6{ src = any(), hop_limit = 255 } / ra{ managed = true }))\n"
+		 "check(p:matches(ra{ router_lifetime = range(1, 9000) }))\n"
+		 "check(not p:matches(ra{ router_lifetime = range(1, 1799) }))\n"
+		 "check(p:matches(ra{ preference = one_of{ 0, 1 } }))\n"
+		 "check(not p:matches(ra{ preference = one_of{ 0, 3 } }))\n"
+		 "check(p:matches(ra{ preference = not_equal(0) }))\n"
+		 "check(not p:matches(ra{ preference = not_equal(1) }))\n"
+		 "check(p:matches(ra{ router_lifetime = mask(0xff00, 0x0700) }))\n"
+		 "check(not p:matches(ra{ router_lifetime = mask(0xff00, 0x0600) }))\n"
+		 "check(p:matches(ip6{ src = prefix('fe80::/10') }))\n"
+		 "check(not p:matches(ip6{ src = prefix('fec0::/10') }))\n"
+		 "check(p:matches(ip6{ dst = one_of{ 'ff02::1', 'fe80::1' } }))\n"
+		 "check(p:matches(ra{ nd_prefix{ prefix = prefix('2001:db8::/32') } }))\n"
+		 "check(not p:matches(ra{ nd_prefix{ prefix_length = 63 } }))\n"
+		 "check(p:matches(ra{ nd_rdnss{ addresses = '2001:db8::53' } }))\n"
+		 "check(p:matches(ra{ nd_dnssl{ names = 'test.uk' } }))\n"
+		 "check(p:matches(ra{ absent(nd_tlla{}) }))\n"
+		 "check(not p:matches(ra{ absent(nd_slla{}) }))\n"
+		 "check(not p:matches(ra{ options = only{ nd_slla{} } }))\n"
+		 "check(p:matches(ip6{} / absent(fragment{})))\n"
+		 "check(not p:matches(absent(ip6{ hop_limit = 255 }) / ra{}))\n"
+		 "check(p:matches(absent(ip6{ hop_limit = 64 }) / ra{}))\n");
 	RECEIVE(lua, rs_bytes);
-	run(lua, "assert(p:matches(rs{ options = only{ nd_slla{} } }))\n"
-		 "assert(not p:matches(rs{ options = only{} }))");
+	run(lua, "check(p:matches(rs{ options = only{ nd_slla{} } }))\n"
+		 "check(not p:matches(rs{ options = only{} }))");
 	RECEIVE(lua, dst_options_bytes);
-	run(lua, "assert(p:matches(ip6{} / echo_request{}))\n"
-		 "assert(not p:matches(strict(ip6{} / echo_request{})))\n"
-		 "assert(p:matches(strict(dst_options{} / echo_request{})))");
+	run(lua, "check(p:matches(ip6{} / echo_request{}))\n"
+		 "check(not p:matches(strict(ip6{} / echo_request{})))\n"
+		 "check(p:matches(strict(dst_options{} / echo_request{})))");
 	RECEIVE(lua, param_problem_bytes);
-	run(lua, "assert(p:matches(param_problem{ invoking = prefix('\\x60\\0') }))\n"
-		 "assert(not p:matches(param_problem{ invoking = prefix('\\x60\\1') }))");
+	run(lua, "check(p:matches(param_problem{ invoking = prefix('\\x60\\0') }))\n"
+		 "check(not p:matches(param_problem{ invoking = prefix('\\x60\\1') }))");
 }
 
 static void test_refused_matchers(void **state)
@@ -306,18 +308,18 @@ static void test_reading(void **state)
 	lua_State *lua = *state;
 
 	RECEIVE(lua, ra_bytes);
-	run(lua, "assert(p.ip6.src == 'fe80::b1' and p.ip6.hop_limit == 255)\n"
-		 "assert(p.ra.managed == 1 and p.ra.name == 'ra')\n"
-		 "assert(#p.ra.options == 6 and p.ra.options[2].mac == '02:00:00:00:00:b1')\n"
-		 "assert(p.ra.nd_prefix.prefix == '2001:db8::' and p.ra.nd_tlla == nil)\n"
-		 "assert(p.ra.nd_rdnss.addresses[1] == '2001:db8::53')\n"
-		 "assert(p.ra.nd_dnssl.names[1] == 'test.uk' and #p.ra.nd_dnssl.names == 1)\n"
-		 "assert(p.fragment == nil and not p:has('fragment'))\n"
-		 "assert(p:has('ra') and p:has('nd_mtu') and not p:has('nd_tlla'))\n"
-		 "assert(table.concat(p:layers(), ' ') == 'ip6 ra')\n"
-		 "assert(tostring(p):find('^Router Advertisement fe80::b1 > ff02::1'))\n"
-		 "assert(tostring(p.ra) == 'ra')\n"
-		 "assert(p.time == nil)");
+	run(lua, "check(p.ip6.src == 'fe80::b1' and p.ip6.hop_limit == 255)\n"
+		 "check(p.ra.managed == 1 and p.ra.name == 'ra')\n"
+		 "check(#p.ra.options == 6 and p.ra.options[2].mac == '02:00:00:00:00:b1')\n"
+		 "check(p.ra.nd_prefix.prefix == '2001:db8::' and p.ra.nd_tlla == nil)\n"
+		 "check(p.ra.nd_rdnss.addresses[1] == '2001:db8::53')\n"
+		 "check(p.ra.nd_dnssl.names[1] == 'test.uk' and #p.ra.nd_dnssl.names == 1)\n"
+		 "check(p.fragment == nil and not p:has('fragment'))\n"
+		 "check(p:has('ra') and p:has('nd_mtu') and not p:has('nd_tlla'))\n"
+		 "check(table.concat(p:layers(), ' ') == 'ip6 ra')\n"
+		 "check(tostring(p):find('^Router Advertisement fe80::b1 > ff02::1'))\n"
+		 "check(tostring(p.ra) == 'ra')\n"
+		 "check(p.time == nil)");
 	refuse(lua, "return p.ipv6", "there is no layer 'ipv6', did you mean 'ip6'?");
 	refuse(lua, "return p:has('frag')", "there is no layer 'frag', did you mean 'fragment'?");
 	refuse(lua, "return p.nd_prefix", "'nd_prefix' is an option: read it from its layer");
@@ -327,7 +329,7 @@ static void test_reading(void **state)
 	refuse(lua, "return (ip6{ src = any() }).ip6", "this is a pattern");
 	refuse(lua, "p.ip6 = 1", "attempt to index a");
 	RECEIVE(lua, tunnel_bytes);
-	run(lua, "assert(p:layer('ip6', 2).src == '2001:db8::1' and p:layer('ip6', 3) == nil)");
+	run(lua, "check(p:layer('ip6', 2).src == '2001:db8::1' and p:layer('ip6', 3) == nil)");
 	refuse(lua, "return p:layer('ip6', 0)", "expected a number from 1");
 }
 
@@ -337,11 +339,10 @@ static void test_views_outlive(void **state)
 	lua_State *lua = *state;
 
 	RECEIVE(lua, ra_bytes);
-	run(lua,
-	    "view = p.ra.nd_prefix\np = nil\ncollectgarbage()\ncollectgarbage()\n"
-	    "assert(view.prefix == '2001:db8::')\n"
-	    "local again = " TO("ff02::1") "ra{ view }\n"
-					   "assert(again.ra.nd_prefix.valid_lifetime == 3600)");
+	run(lua, "view = p.ra.nd_prefix\np = nil\ncollectgarbage()\ncollectgarbage()\n"
+		 "check(view.prefix == '2001:db8::')\n"
+		 "local again = " TO("ff02::1") "ra{ view }\n"
+						"check(again.ra.nd_prefix.valid_lifetime == 3600)");
 }
 
 static void test_time(void **state)
@@ -353,18 +354,18 @@ static void test_time(void **state)
 	lua_packet_set_time(lua, -1, 1.5);
 	lua_setglobal(lua, "p");
 	packet_free(packet);
-	run(lua, "assert(p.time == 1.5)");
+	run(lua, "check(p.time == 1.5)");
 }
 
 static void test_equality_and_text(void **state)
 {
-	run(*state, "assert(ip6{ hop_limit = 1 } / rs{} == ip6{ hop_limit = 1 } / rs{})\n"
-		    "assert(ip6{ hop_limit = 1 } ~= ip6{ hop_limit = 2 })\n"
-		    "assert(ip6{ hop_limit = 1 } ~= ip6{ hop_limit = any() })\n"
-		    "assert(tostring(ip6{ hop_limit = range(1, 2) } / rs{ absent(nd_slla{}) }) ==\n"
+	run(*state, "check(ip6{ hop_limit = 1 } / rs{} == ip6{ hop_limit = 1 } / rs{})\n"
+		    "check(ip6{ hop_limit = 1 } ~= ip6{ hop_limit = 2 })\n"
+		    "check(ip6{ hop_limit = 1 } ~= ip6{ hop_limit = any() })\n"
+		    "check(tostring(ip6{ hop_limit = range(1, 2) } / rs{ absent(nd_slla{}) }) ==\n"
 		    "  'ip6{hop_limit=1..2} / rs{options={absent(nd_slla{})}}')\n"
-		    "assert(tostring(nd_mtu{ mtu = 1280 }) == 'nd_mtu{mtu=1280}')\n"
-		    "assert(tostring(any()) == 'any()')");
+		    "check(tostring(nd_mtu{ mtu = 1280 }) == 'nd_mtu{mtu=1280}')\n"
+		    "check(tostring(any()) == 'any()')");
 }
 
 /* --- helpers ------------------------------------------------------------------------------ */
@@ -373,14 +374,14 @@ static void test_bytes_and_addresses(void **state)
 {
 	lua_State *lua = *state;
 
-	run(lua, "assert(zeros(3) == '\\0\\0\\0' and zeros(0) == '')\n"
-		 "assert(hex('01 04 00\\n fF') == '\\1\\4\\0\\255' and hex('') == '')\n"
-		 "assert(bytes(1, 'ab', 255) == '\\1ab\\255' and bytes() == '')\n"
-		 "assert(solicited_node('2001:db8::1:2') == 'ff02::1:ff01:2')\n"
-		 "assert(eui64('2001:db8::', '02:00:00:00:01:aa') == '2001:db8::ff:fe00:1aa')\n"
-		 "assert(multicast_mac('ff02::1:ff01:2') == '33:33:ff:01:00:02')\n"
-		 "assert(in_prefix('2001:db8::1', '2001:db8::/64'))\n"
-		 "assert(not in_prefix('2001:db9::1', '2001:db8::/32'))");
+	run(lua, "check(zeros(3) == '\\0\\0\\0' and zeros(0) == '')\n"
+		 "check(hex('01 04 00\\n fF') == '\\1\\4\\0\\255' and hex('') == '')\n"
+		 "check(bytes(1, 'ab', 255) == '\\1ab\\255' and bytes() == '')\n"
+		 "check(solicited_node('2001:db8::1:2') == 'ff02::1:ff01:2')\n"
+		 "check(eui64('2001:db8::', '02:00:00:00:01:aa') == '2001:db8::ff:fe00:1aa')\n"
+		 "check(multicast_mac('ff02::1:ff01:2') == '33:33:ff:01:00:02')\n"
+		 "check(in_prefix('2001:db8::1', '2001:db8::/64'))\n"
+		 "check(not in_prefix('2001:db9::1', '2001:db8::/32'))");
 	refuse(lua, "return zeros(-1)", "expected a number of bytes");
 	refuse(lua, "return zeros(65537)", "65536 at most");
 	refuse(lua, "return hex('0')", "expected two hexadecimal digits");
@@ -398,21 +399,21 @@ static void test_fragments(void **state)
 	lua_State *lua = *state;
 
 	run(lua, ECHO "local f = fragments(sent, { 1448, 1000 })\n"
-		      "assert(#f == 3)\n"
-		      "assert(f[1].fragment.offset == 0 and f[1].fragment.more == 1)\n"
-		      "assert(f[2].fragment.offset == 181 and f[2].fragment.more == 1)\n"
-		      "assert(f[3].fragment.offset == 306 and f[3].fragment.more == 0)\n"
-		      "assert(#f[3].raw.data == 552)\n"
-		      "assert(reassemble{ f[3], f[1], f[2] }:bytes() == sent:bytes())");
+		      "check(#f == 3)\n"
+		      "check(f[1].fragment.offset == 0 and f[1].fragment.more == 1)\n"
+		      "check(f[2].fragment.offset == 181 and f[2].fragment.more == 1)\n"
+		      "check(f[3].fragment.offset == 306 and f[3].fragment.more == 0)\n"
+		      "check(#f[3].raw.data == 552)\n"
+		      "check(reassemble{ f[3], f[1], f[2] }:bytes() == sent:bytes())");
 	run(lua, ECHO "local f = fragments(sent, { mtu = 1280, identification = 9 })\n"
-		      "assert(#f == 3 and #f[1]:bytes() == 1280)\n"
-		      "assert(f[2].fragment.identification == 9)\n"
-		      "assert(reassemble(f):bytes() == sent:bytes())");
+		      "check(#f == 3 and #f[1]:bytes() == 1280)\n"
+		      "check(f[2].fragment.identification == 9)\n"
+		      "check(reassemble(f):bytes() == sent:bytes())");
 	/* Anything, in any order: overlapping, too short, last one first. */
 	run(lua, ECHO "local f = fragments(sent, { { offset = 8 }, { offset = 0, size = 16 },\n"
 		      "  { offset = 0, size = 5, more = false } })\n"
-		      "assert(#f == 3 and f[1].fragment.more == 0 and f[2].fragment.more == 1)\n"
-		      "assert(f[3].fragment.more == 0 and #f[3].raw.data == 5)");
+		      "check(#f == 3 and f[1].fragment.more == 0 and f[2].fragment.more == 1)\n"
+		      "check(f[3].fragment.more == 0 and #f[3].raw.data == 5)");
 	refuse(lua, ECHO "fragments(sent, { 5 })", "offset 5 is no multiple of 8");
 	refuse(lua, ECHO "fragments(sent, { 5000 })", "but the packet has 3000 to fragment");
 	refuse(lua, ECHO "fragments(sent, { { offset = 4000 } })",
@@ -437,20 +438,20 @@ static void test_variants(void **state)
 	run(lua, "local ask = ip6{ src = 'fe80::b1', dst = 'ff02::1:ff00:1' } / ns{ target = "
 		 "'fe80::1' }\n"
 		 "local wrong = ask:with('ip6', { hop_limit = 254 })\n"
-		 "assert(wrong.ip6.hop_limit == 254 and ask.ip6.hop_limit == nil)\n"
+		 "check(wrong.ip6.hop_limit == 254 and ask.ip6.hop_limit == nil)\n"
 		 "local loose = ask:with('ns', { target = any() })\n"
-		 "assert(tostring(loose):find('target=any'))\n"
-		 "assert(table.concat((ask:without('ip6')):layers()) == 'ns')\n"
-		 "assert(#ask:truncate(50):bytes() == 50)");
+		 "check(tostring(loose):find('target=any'))\n"
+		 "check(table.concat((ask:without('ip6')):layers()) == 'ns')\n"
+		 "check(#ask:truncate(50):bytes() == 50)");
 	RECEIVE(lua, ns_bytes);
 	/* A checksum that was received is made anew, one that was set stays. */
 	run(lua, "local other = p:with('ns', { target = 'fe80::2' })\n"
 		 "local sum = string.unpack('>I2', other:bytes(), 43)\n"
-		 "assert(sum ~= p.ns.checksum and sum ~= 0)\n"
+		 "check(sum ~= p.ns.checksum and sum ~= 0)\n"
 		 "local set = p:with('ns', { checksum = 1 }):with('ns', { reserved = 1 })\n"
-		 "assert(string.unpack('>I2', set:bytes(), 43) == 1)\n"
-		 "assert(p:matches(p:with('ip6', { hop_limit = 255 })))\n"
-		 "assert(not p:matches(p:with('ip6', { hop_limit = 254 })))");
+		 "check(string.unpack('>I2', set:bytes(), 43) == 1)\n"
+		 "check(p:matches(p:with('ip6', { hop_limit = 255 })))\n"
+		 "check(not p:matches(p:with('ip6', { hop_limit = 254 })))");
 	refuse(lua, "p:with('fragment', {})", "with: the packet has no 'fragment' layer");
 	refuse(lua, "p:with('ip6', { hop = 1 })", "with: layer 'ip6' has no field 'hop'");
 	refuse(lua, "p:with('ip6', { 1 })", "with: expected fields by name");
