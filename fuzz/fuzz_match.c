@@ -26,7 +26,7 @@ static void check(const struct pattern *pattern, const struct packet *packet)
 	pattern_match(pattern, packet, &result);
 	lab_assert(result.matched == pattern_matches(pattern, packet));
 	lab_assert(result.matched == (result.mismatch_count == 0));
-	json_array_foreach (result.fields, i, row)
+	json_array_foreach(result.fields, i, row)
 		wrong += json_is_false(json_object_get(row, "ok"));
 	lab_assert(wrong == result.mismatch_count);
 	lab_assert(result.layers_found <= pattern_layer_count(pattern));

@@ -36,8 +36,8 @@ static void check_json(const struct packet *packet, size_t size)
 	size_t i, j;
 
 	lab_assert(text && *summary);
-	json_array_foreach (layers, i, layer) {
-		json_array_foreach (json_object_get(layer, "fields"), j, field) {
+	json_array_foreach(layers, i, layer) {
+		json_array_foreach(json_object_get(layer, "fields"), j, field) {
 			lab_assert(json_object_get(field, "text"));
 			lab_assert((size_t)json_integer_value(json_object_get(field, "offset")) *
 						   8 +
