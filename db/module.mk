@@ -14,3 +14,4 @@ $(BUILD)/obj/db/migrate.o: $(BUILD)/gen/schema.sql.inc
 $(call unit_test,test_db,tests/unit/test_db.c tests/unit/lab_cmocka.c,db base,sqlite3 jansson libzstd libcrypto)
 $(call unit_test,test_compare,tests/unit/test_compare.c,db base,sqlite3 jansson libzstd libcrypto)
 $(call unit_test,test_store,tests/unit/test_store.c tests/unit/lab_cmocka.c,db base,sqlite3 jansson libzstd libcrypto)
+$(call unit_test,test_query,tests/unit/test_query.c tests/unit/lab_cmocka.c,db base,sqlite3 jansson libzstd libcrypto)

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "base/verdict.h"
@@ -184,6 +186,13 @@ void page_counts(struct buf *html, const json_t *counts, int64_t total)
 				 name, name, count, verdict_sign(shown_order[i]));
 	}
 	html_add(html, "</span>");
+}
+
+void page_hash(struct buf *html, const char *hash)
+{
+	auto_free char *begin = xstrndup(hash, 12);
+
+	html_add(html, "<code class=\"id\" title=\"%s\">%s</code>", hash, begin);
 }
 
 void page_time(struct buf *html, int64_t wall_us)

@@ -27,6 +27,8 @@ int64_t page_int(const json_t *row, const char *key);
 void page_verdict_badge(struct buf *html, const char *verdict);
 /* "13 ✓ 1 ✗" with a bar; `total` is the number of tests asked for. */
 void page_counts(struct buf *html, const json_t *counts, int64_t total);
+/* The beginning of a hash, with all of it as a title. */
+void page_hash(struct buf *html, const char *hash);
 void page_time(struct buf *html, int64_t wall_us);
 void page_duration(struct buf *html, int64_t ns);
 void page_bytes(struct buf *html, int64_t size);

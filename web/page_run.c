@@ -39,9 +39,11 @@ static void add_facts(struct buf *html, const json_t *run)
 		page_duration(html, (finished - started) * 1000);
 		html_add(html, "</div>");
 	}
-	if (*page_str(run, "suite_version"))
-		html_add(html, "<div><dt>Suite<dd><code class=\"id\">%s</code></div>",
-			 page_str(run, "suite_version"));
+	if (*page_str(run, "suite_version")) {
+		html_add(html, "<div><dt>Suite<dd>");
+		page_hash(html, page_str(run, "suite_version"));
+		html_add(html, "</div>");
+	}
 	html_add(html, "</dl>\n");
 }
 

@@ -171,13 +171,13 @@ static void add_step_line(struct buf *html, const json_t *step, bool failed)
 	const char *text = page_str(step, "text"), *summary = page_str(packet, "summary");
 	bool is_judged = failed || strcmp(kind, "check") == 0 || strncmp(kind, "expect", 6) == 0;
 
-	html_add(html, "<span class=\"at\">");
+	html_add(html, "<span class=\"at\" title=\"%" PRId64 " ns\">", page_int(step, "time_ns"));
 	add_clock(html, page_int(step, "time_ns"));
 	html_add(html,
 		 "</span><span class=\"lane %s\"><span class=\"what\"><span "
 		 "class=\"verb\">%s</span> %s",
 		 step_direction(kind), step_verb(kind), *summary ? summary : text);
-	if (*summary && *text && strcmp(summary, text) != 0)
+	if (*summary && *text && !strstr(text, summary)) /* the runner may repeat it */
 		html_add(html, "<span class=\"sub\">%s</span>", text);
 	if (*page_str(step, "clause"))
 		html_add(html, "<span class=\"clause\">%s</span>", page_str(step, "clause"));
@@ -209,8 +209,7 @@ static void add_step(struct buf *html, const json_t *step)
 		html_add(html, "<p class=\"faint\">%s%s%s", page_str(step, "node"),
 			 *page_str(step, "link") ? " on link " : "", page_str(step, "link"));
 	if (frame)
-		html_add(html, " <span class=\"faint\">frame %" PRId64 " of the capture</span>",
-			 frame);
+		html_add(html, ", frame %" PRId64 " of the capture", frame);
 	add_expected(html, json_object_get(step, "expected"));
 	add_field_table(html, json_object_get(step, "fields"));
 	add_near_misses(html, json_object_get(step, "near_misses"));
@@ -260,8 +259,9 @@ static void add_facts(struct buf *html, const json_t *verdict, const json_t *run
 	if (*page_str(verdict, "since_release"))
 		html_add(html, "<div><dt>Failing since<dd>%s</div>",
 			 page_str(verdict, "since_release"));
-	html_add(html, "<div><dt>Script<dd><code class=\"id\">%s</code></div>",
-		 page_str(verdict, "test_version"));
+	html_add(html, "<div><dt>Script<dd>");
+	page_hash(html, page_str(verdict, "test_version"));
+	html_add(html, "</div>");
 	if (*page_str(verdict, "signature"))
 		html_add(html,
 			 "<div class=\"full\"><dt>Signature<dd><code class=\"id\">%s</code></div>",
