@@ -23,13 +23,18 @@ static void closedir_p(DIR **dir)
 		(void)closedir(*dir);
 }
 
+static bool ends_with(const char *name, const char *ending)
+{
+	size_t length = strlen(name);
+	size_t end = strlen(ending);
+
+	return length >= end && strcmp(name + length - end, ending) == 0;
+}
+
 static bool is_evidence(const char *name)
 {
 	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		size_t length = strlen(name);
-		size_t end = strlen(endings[i]);
-
-		if (length >= end && strcmp(name + length - end, endings[i]) == 0)
+		if (ends_with(name, endings[i]))
 			return true;
 	}
 	return false;
@@ -104,10 +109,11 @@ static void keep_one(struct run *run, const char *folder, const char *name, cons
 	}
 }
 
-void keep_files(struct run *run, const char *folder, const char *log_name)
+void keep_files(struct run *run, const char *folder, const char *stem)
 {
 	auto_cleanup(closedir_p) DIR *dir = NULL;
 	auto_free char *log = path_join(folder, "log");
+	auto_free char *log_name = xasprintf("%s.log", stem);
 	const struct dirent *entry;
 
 	if (!run->settings.keep)
@@ -116,7 +122,13 @@ void keep_files(struct run *run, const char *folder, const char *log_name)
 		keep_one(run, folder, "log", log_name);
 	dir = opendir(folder);
 	while (dir && (entry = readdir(dir))) {
-		if (entry->d_type != DT_DIR && is_evidence(entry->d_name))
-			keep_one(run, folder, entry->d_name, entry->d_name);
+		auto_free char *name = NULL;
+
+		if (entry->d_type == DT_DIR || !is_evidence(entry->d_name))
+			continue;
+		/* A test's files have its id in their names; a log is one of many. */
+		name = ends_with(entry->d_name, ".log") ? xasprintf("%s.%s", stem, entry->d_name)
+							: xstrdup(entry->d_name);
+		keep_one(run, folder, entry->d_name, name);
 	}
 }

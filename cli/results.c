@@ -151,9 +151,10 @@ static json_t *copy_or_null(const json_t *report, const char *key)
 	return value ? json_incref(value) : json_null();
 }
 
-static json_t *result_to_json(const struct result *result)
+static json_t *result_to_json(const struct result *result, bool has_files)
 {
 	const json_t *final = result->final;
+	const json_t *files = has_files ? final : NULL;
 
 	return json_pack(
 		"{s:s,s:s,s:s,s:f,s:f,s:s?,s:o,s:o,s:o,s:O,s:o,s:o}", "id", result->id, "title",
@@ -163,14 +164,14 @@ static json_t *result_to_json(const struct result *result)
 		"clock", json_string_or(final, "clock", NULL), "reason",
 		copy_or_null(final, "reason"), "signature", copy_or_null(final, "signature"),
 		"clauses", copy_or_null(final, "clauses"), "attempts", result->attempts, "capture",
-		copy_or_null(final, "capture"), "console", copy_or_null(final, "console"));
+		copy_or_null(files, "capture"), "console", copy_or_null(files, "console"));
 }
 
-json_t *results_to_json(const struct results *results)
+json_t *results_to_json(const struct results *results, bool has_files)
 {
 	json_t *tests = json_array();
 
 	for (size_t i = 0; i < results->count; i++)
-		(void)json_array_append_new(tests, result_to_json(&results->items[i]));
+		(void)json_array_append_new(tests, result_to_json(&results->items[i], has_files));
 	return tests;
 }

@@ -37,5 +37,5 @@ enum verdict result_verdict(const struct result *result);
 void results_count(const struct results *results, size_t ret_counts[VERDICT_COUNT_]);
 /* The exit status: that of the gravest verdict. */
 int results_status(const struct results *results);
-/* The array "tests" of the JSON output. */
-json_t *results_to_json(const struct results *results);
+/* The array "tests" of the JSON output; captures and consoles are named only if they were kept. */
+json_t *results_to_json(const struct results *results, bool has_files);

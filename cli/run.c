@@ -266,7 +266,7 @@ static int make_image(struct run *run, struct err *err)
 	int rc = image_make(&order, run->settings.kernel, run->settings.modules, run->role,
 			    &run->initramfs, err);
 
-	keep_files(run, folder, "builder.log");
+	keep_files(run, folder, "builder");
 	return rc;
 }
 
@@ -278,8 +278,14 @@ static void print_summary(struct run *run, double wall_seconds)
 	size_t counts[VERDICT_COUNT_];
 
 	for (size_t i = 0; i < results->count; i++) {
-		if (result_verdict(&results->items[i]) != VERDICT_PASS)
-			show_failure(stdout, results->items[i].final, run->progress.has_colour);
+		const json_t *final = results->items[i].final;
+		const char *capture = json_string_or(final, "capture", NULL);
+
+		if (result_verdict(&results->items[i]) == VERDICT_PASS)
+			continue;
+		show_failure(stdout, final, run->progress.has_colour);
+		if (run->settings.keep && capture)
+			printf("  %-10s%s/%s\n", "capture", run->settings.keep, capture);
 	}
 	results_count(results, counts);
 	printf("\n%zu tests:", results->count);
@@ -312,13 +318,13 @@ static void print_json(const struct run *run, double wall_seconds, int status)
 	for (unsigned i = 0; i < VERDICT_COUNT_; i++)
 		(void)json_object_set_new(count_json, verdict_to_string((enum verdict)i),
 					  json_integer((json_int_t)counts[i]));
-	value = json_pack("{s:s,s:s?,s:s?,s:s,s:s?,s:s?,s:s,s:s?,s:f,s:i,s:O,s:o,s:s?}", "kernel",
-			  run->settings.kernel, "uname", results->uname, "set", run->set, "role",
-			  run->role, "clock", results->clock, "accelerator", results->accelerator,
-			  "environment", run->settings.environment, "suite_version",
-			  results->suite_version, "wall_seconds", wall_seconds, "status", status,
-			  "counts", count_json, "tests", results_to_json(results), "trouble",
-			  run->trouble);
+	value = json_pack(
+		"{s:s,s:s?,s:s?,s:s,s:s?,s:s?,s:s,s:s?,s:f,s:i,s:O,s:o,s:s?}", "kernel",
+		run->settings.kernel, "uname", results->uname, "set", run->set, "role", run->role,
+		"clock", results->clock, "accelerator", results->accelerator, "environment",
+		run->settings.environment, "suite_version", results->suite_version, "wall_seconds",
+		wall_seconds, "status", status, "counts", count_json, "tests",
+		results_to_json(results, run->settings.keep != NULL), "trouble", run->trouble);
 	show_json(value);
 }
 

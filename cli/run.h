@@ -46,5 +46,5 @@ int shards_run(struct run *run, struct err *err);
 int keep_open(struct run *run, struct err *err);
 /* Write a report as it came. */
 void keep_report(struct run *run, const json_t *report);
-/* Copy the evidence in a worker's folder: captures, consoles, its log. */
-void keep_files(struct run *run, const char *folder, const char *log_name);
+/* Copy the evidence in a worker's folder: captures, consoles, logs; logs get `stem` before their names. */
+void keep_files(struct run *run, const char *folder, const char *stem);

@@ -182,9 +182,9 @@ static int on_end(struct worker *worker, void *user, struct err *err)
 	struct shards *shards = user;
 	struct shard *shard = worker->user;
 	struct run *run = shards->run;
-	auto_free char *log_name = xasprintf("runner-%zu-%u.log", shard->index, shard->starts);
+	auto_free char *stem = xasprintf("runner-%zu-%u", shard->index, shard->starts);
 
-	keep_files(run, worker->folder, log_name);
+	keep_files(run, worker->folder, stem);
 	free(shard->current);
 	shard->current = NULL;
 	if (!has_left(shard))

@@ -307,6 +307,4 @@ void show_failure(FILE *file, const json_t *test, bool has_colour)
 		show_labelled(file, "reason", json_string_or(test, "reason", ""));
 	show_clauses(file, json_object_get(test, "clauses"));
 	show_failed_steps(file, json_object_get(test, "steps"));
-	if (json_string_or(test, "capture", NULL))
-		show_labelled(file, "capture", json_string_or(test, "capture", ""));
 }

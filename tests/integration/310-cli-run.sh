@@ -1,7 +1,7 @@
 #!/bin/bash
 # testlab run with a real kernel: results in both formats, kept evidence, Ctrl-C,
 # lost runners, a killed testlab. Nothing may be left behind in any case.
-# takes: 120 s, limit: 900 s
+# takes: 150 s, limit: 900 s
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/lab.sh"
 requires jq qemu-system-x86_64

@@ -37,7 +37,7 @@ static void test_attempts_are_kept(void **state)
 			     "\"title\":\"T\",\"wall_ns\":1500000000,\"clock_ns\":3000000000}"));
 	assert_true(results_is_final(&results, "a"));
 	assert_false(results_is_final(&results, "b"));
-	json = results_to_json(&results);
+	json = results_to_json(&results, true);
 	assert_int_equal(json_array_size(json_object_get(json_array_get(json, 0), "attempts")), 2);
 	assert_string_equal(json_string_or(json_array_get(json, 0), "verdict", ""), "PASS");
 	assert_true(json_real_value(json_object_get(json_array_get(json, 0), "clock_seconds")) ==
