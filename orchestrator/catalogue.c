@@ -4,6 +4,7 @@
  * database under the key 'sets' for pages and API.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -67,6 +68,7 @@ static void on_end(const struct child_end *end, void *user)
 			     end->exit_status, end->log_tail);
 	if (rc < 0)
 		lab_complain("list of test sets", &err);
+	(void)unlink(path); /* else the next start sweeps it */
 }
 
 static int ignore_report(json_t *value, void *user, struct err *err)

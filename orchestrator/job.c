@@ -101,6 +101,9 @@ static void write_progress(struct job *job)
 
 static enum job_outcome get_outcome(const struct job *job)
 {
+	/* Who cancels wants the cycle to end, also when the job was just done. */
+	if (job->is_stopped && job->stop_outcome == JOB_CANCELLED)
+		return JOB_CANCELLED;
 	if (job->final && job->is_done && !job->trouble)
 		return JOB_DONE;
 	if (job->is_stopped)

@@ -15,8 +15,11 @@ lost=0
 start_testlabd
 cycle=$(trigger)
 : >"$TMP/before"
-for i in $(seq 1 15); do
-  sleep "$(awk -v i="$i" 'BEGIN { srand(i); print 0.1 + rand() * (i < 6 ? 3 : 8) }')"
+finals() { [ "$(sql 'SELECT count(*) FROM verdict WHERE final')" -gt "$1" ]; }
+for i in $(seq 1 12); do
+  # The first moments are those of fetching and installing; then each run gets a verdict further.
+  [ "$i" -lt 5 ] || wait_for 120 finals "$(wc -l <"$TMP/before")"
+  sleep "$(awk -v i="$i" -v t="$RANDOM" 'BEGIN { srand(i + t); print rand() * (i < 5 ? 2 : 1) }')"
   kill -9 "$LABD_PID"
   wait "$LABD_PID" 2>/dev/null
   remember >"$TMP/after"
