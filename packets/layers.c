@@ -23,6 +23,12 @@
 		.name = n, .kind = FIELD_UINT, .bit_offset = offset, .bit_width = width,           \
 		.otherwise = value, .hex = true, .about = text                                     \
 	}
+/* A number with names for its values. */
+#define NAMED(n, offset, width, value, list, text)                                                 \
+	{                                                                                          \
+		.name = n, .kind = FIELD_UINT, .bit_offset = offset, .bit_width = width,           \
+		.otherwise = value, .names = list, .about = text                                   \
+	}
 /* Has to be said. */
 #define GIVEN(n, k, offset, width, text)                                                           \
 	{                                                                                          \
@@ -35,6 +41,11 @@
 		.name = n, .kind = FIELD_UINT, .bit_offset = offset, .bit_width = width,           \
 		.computed = rule, .hex = rule == RULE_CHECKSUM || rule == RULE_ETHER_TYPE,         \
 		.about = text                                                                      \
+	}
+#define MADE_NEXT(offset, text)                                                                    \
+	{                                                                                          \
+		.name = "next_header", .kind = FIELD_UINT, .bit_offset = offset, .bit_width = 8,   \
+		.computed = RULE_NEXT_HEADER, .names = next_headers, .about = text                 \
 	}
 #define ADDRESS(n, offset, text)                                                                   \
 	{                                                                                          \
@@ -50,15 +61,82 @@
 #define ICMP6_HEAD(number, section)                                                                \
 	UINT("type", 0, 8, number, section), UINT("code", 8, 8, 0, section),                       \
 		MADE("checksum", 16, 16, RULE_CHECKSUM, "RFC 4443 2.3")
+#define ICMP6_ERROR_HEAD(number, codes, section)                                                   \
+	UINT("type", 0, 8, number, section), NAMED("code", 8, 8, 0, codes, section),               \
+		MADE("checksum", 16, 16, RULE_CHECKSUM, "RFC 4443 2.3")
 #define EXTENSION_HEAD(section)                                                                    \
-	MADE("next_header", 0, 8, RULE_NEXT_HEADER, section),                                      \
-		MADE("hdr_ext_len", 8, 8, RULE_HEADER_LENGTH,                                      \
-		     section ": 8-octet units, not counting the first")
+	MADE_NEXT(0, section), MADE("hdr_ext_len", 8, 8, RULE_HEADER_LENGTH,                       \
+				    section ": 8-octet units, not counting the first")
 #define ND_OPTION_HEAD(number, section)                                                            \
 	UINT("type", 0, 8, number, section),                                                       \
 		MADE("length", 8, 8, RULE_ND_LENGTH, "RFC 4861 4.6: 8-octet units")
 #define PADDING(offset)                                                                            \
 	REST("padding", FIELD_BYTES, offset, "what fills the layer up to its length")
+
+/* --- names of numbers ------------------------------------------------------------ */
+
+/* IANA "Assigned Internet Protocol Numbers": those that may follow an IPv6 header. */
+static const struct value_name next_headers[] = {
+	{ NEXT_HOP_BY_HOP, "Hop-by-Hop Options" },
+	{ NEXT_TCP, "TCP" },
+	{ NEXT_UDP, "UDP" },
+	{ NEXT_IP6, "IPv6" },
+	{ NEXT_ROUTING, "Routing" },
+	{ NEXT_FRAGMENT, "Fragment" },
+	{ 50, "ESP" },
+	{ 51, "AH" },
+	{ NEXT_ICMP6, "ICMPv6" },
+	{ NEXT_NONE, "No Next Header" },
+	{ NEXT_DST_OPTIONS, "Destination Options" },
+	{ 135, "Mobility" },
+	{ 0, NULL },
+};
+
+static const struct value_name unreachable_codes[] = {
+	{ 0, "no route to destination" },
+	{ 1, "administratively prohibited" },
+	{ 2, "beyond scope of source address" },
+	{ 3, "address unreachable" },
+	{ 4, "port unreachable" },
+	{ 5, "source address failed policy" },
+	{ 6, "reject route to destination" },
+	{ 0, NULL },
+};
+
+static const struct value_name exceeded_codes[] = {
+	{ 0, "hop limit exceeded in transit" },
+	{ 1, "fragment reassembly time exceeded" },
+	{ 0, NULL },
+};
+
+static const struct value_name problem_codes[] = {
+	{ 0, "erroneous header field" },
+	{ 1, "unrecognized Next Header" },
+	{ 2, "unrecognized option" },
+	{ 3, "first fragment lacks headers" },
+	{ 0, NULL },
+};
+
+static const struct value_name preferences[] = {
+	{ 0, "medium" }, { 1, "high" }, { 2, "reserved" }, { 3, "low" }, { 0, NULL },
+};
+
+static const struct value_name alert_values[] = {
+	{ 0, "MLD" },
+	{ 1, "RSVP" },
+	{ 2, "active networks" },
+	{ 0, NULL },
+};
+
+static const struct value_name record_types[] = {
+	{ 1, "MODE_IS_INCLUDE" },
+	{ 2, "MODE_IS_EXCLUDE" },
+	{ 3, "CHANGE_TO_INCLUDE_MODE" },
+	{ 4, "CHANGE_TO_EXCLUDE_MODE" },
+	{ 5, "ALLOW_NEW_SOURCES" },
+	{ 6, "BLOCK_OLD_SOURCES" },
+	{ 0, NULL },
+};
 
 /* --- link --------------------------------------------------------------------- */
 
@@ -84,7 +162,7 @@ static const struct field_type ip6_fields[] = {
 	HEX("traffic_class", 4, 8, 0, "RFC 8200 7; RFC 2474 3; RFC 3168 5"),
 	HEX("flow_label", 12, 20, 0, "RFC 8200 6; RFC 6437"),
 	MADE("payload_length", 32, 16, RULE_PAYLOAD_LENGTH, "RFC 8200 3"),
-	MADE("next_header", 48, 8, RULE_NEXT_HEADER, "RFC 8200 3"),
+	MADE_NEXT(48, "RFC 8200 3"),
 	MADE("hop_limit", 56, 8, RULE_HOP_LIMIT,
 	     "RFC 8200 3; 255 below ND (RFC 4861 4.1), 1 below MLD (RFC 2710 3), else 64"),
 	GIVEN("src", FIELD_IP6, 64, 128, "RFC 8200 3"),
@@ -112,7 +190,7 @@ static const struct field_type routing_unknown_fields[] = {
 };
 
 static const struct field_type fragment_fields[] = {
-	MADE("next_header", 0, 8, RULE_NEXT_HEADER, "RFC 8200 4.5"),
+	MADE_NEXT(0, "RFC 8200 4.5"),
 	HEX("reserved", 8, 8, 0, "RFC 8200 4.5"),
 	UINT("offset", 16, 13, 0, "RFC 8200 4.5: 8-octet units"),
 	UINT("reserved2", 29, 2, 0, "RFC 8200 4.5"),
@@ -135,7 +213,7 @@ static const struct field_type padn_fields[] = {
 static const struct field_type router_alert_fields[] = {
 	UINT("type", 0, 8, 5, "RFC 2711 2.1"),
 	MADE("length", 8, 8, RULE_OPTION_LENGTH, "RFC 2711 2.1: octets behind the length"),
-	UINT("value", 16, 16, 0, "RFC 2711 2.1: 0 is for MLD"),
+	NAMED("value", 16, 16, 0, alert_values, "RFC 2711 2.1"),
 };
 
 static const struct field_type opt_unknown_fields[] = {
@@ -178,7 +256,7 @@ static const struct field_type tcp_fields[] = {
 /* --- ICMPv6 -------------------------------------------------------------------- */
 
 static const struct field_type dest_unreachable_fields[] = {
-	ICMP6_HEAD(1, "RFC 4443 3.1"),
+	ICMP6_ERROR_HEAD(1, unreachable_codes, "RFC 4443 3.1"),
 	HEX("unused", 32, 32, 0, "RFC 4443 3.1"),
 	REST("invoking", FIELD_BYTES, 64,
 	     "RFC 4443 3.1: the quoted packet, from its IPv6 header on"),
@@ -192,14 +270,14 @@ static const struct field_type packet_too_big_fields[] = {
 };
 
 static const struct field_type time_exceeded_fields[] = {
-	ICMP6_HEAD(3, "RFC 4443 3.3"),
+	ICMP6_ERROR_HEAD(3, exceeded_codes, "RFC 4443 3.3"),
 	HEX("unused", 32, 32, 0, "RFC 4443 3.3"),
 	REST("invoking", FIELD_BYTES, 64,
 	     "RFC 4443 3.3: the quoted packet, from its IPv6 header on"),
 };
 
 static const struct field_type param_problem_fields[] = {
-	ICMP6_HEAD(4, "RFC 4443 3.4"),
+	ICMP6_ERROR_HEAD(4, problem_codes, "RFC 4443 3.4; code 3: RFC 7112 5"),
 	UINT("pointer", 32, 32, 0, "RFC 4443 3.4: offset in the quoted packet"),
 	REST("invoking", FIELD_BYTES, 64,
 	     "RFC 4443 3.4: the quoted packet, from its IPv6 header on"),
@@ -265,7 +343,7 @@ static const struct field_type mld2_report_fields[] = {
 };
 
 static const struct field_type mld2_record_fields[] = {
-	UINT("record_type", 0, 8, 4, "RFC 3810 5.2.12: 4 is CHANGE_TO_EXCLUDE_MODE, a join"),
+	NAMED("record_type", 0, 8, 4, record_types, "RFC 3810 5.2.12"),
 	MADE("auxiliary_length", 8, 8, RULE_AUXILIARY_LENGTH, "RFC 3810 5.2.6: 4-octet units"),
 	MADE("source_count", 16, 16, RULE_COUNT, "RFC 3810 5.2.7"),
 	GIVEN("group", FIELD_IP6, 32, 128, "RFC 3810 5.2.8"),
@@ -293,7 +371,7 @@ static const struct field_type ra_fields[] = {
 	UINT("managed", 40, 1, 0, "RFC 4861 4.2: the M flag"),
 	UINT("other", 41, 1, 0, "RFC 4861 4.2: the O flag"),
 	UINT("home_agent", 42, 1, 0, "RFC 6275 7.1: the H flag"),
-	UINT("preference", 43, 2, 0, "RFC 4191 2.2: 1 high, 0 medium, 3 low"),
+	NAMED("preference", 43, 2, 0, preferences, "RFC 4191 2.2"),
 	UINT("proxy", 45, 1, 0, "RFC 4389 4.1.3.3: the P flag"),
 	UINT("reserved", 46, 2, 0, "RFC 4861 4.2"),
 	UINT("router_lifetime", 48, 16, 1800, "RFC 4861 4.2: seconds"),
@@ -375,7 +453,7 @@ static const struct field_type nd_route_info_fields[] = {
 	ND_OPTION_HEAD(24, "RFC 4191 2.3"),
 	UINT("prefix_length", 16, 8, 64, "RFC 4191 2.3"),
 	UINT("reserved1", 24, 3, 0, "RFC 4191 2.3"),
-	UINT("preference", 27, 2, 0, "RFC 4191 2.3: 1 high, 0 medium, 3 low"),
+	NAMED("preference", 27, 2, 0, preferences, "RFC 4191 2.3"),
 	UINT("reserved2", 29, 3, 0, "RFC 4191 2.3"),
 	UINT("lifetime", 32, 32, 1800, "RFC 4191 2.3: seconds"),
 	REST("prefix", FIELD_IP6, 64, "RFC 4191 2.3: 0, 8 or 16 octets of it, by prefix_length"),

@@ -55,6 +55,12 @@ enum field_rule {
 	RULE_PREFERRED,        /* the RFC's default, but not above the valid lifetime */
 };
 
+/* What a number means. Lists of them end with a NULL name. */
+struct value_name {
+	uint64_t value;
+	const char *name;
+};
+
 struct field_type {
 	const char *name;     /* "hop_limit" */
 	enum field_kind kind; /* */
@@ -64,6 +70,7 @@ struct field_type {
 	uint64_t otherwise;       /* default when not set and not computed (FIELD_UINT) */
 	bool required;            /* has no sensible default: building without it is an error */
 	bool hex;                 /* shown in base 16 */
+	const struct value_name *names; /* what its numbers mean, or NULL */
 	const char *about; /* RFC and section, and what it means where the name does not say */
 };
 
@@ -240,7 +247,7 @@ char *packet_summary(const struct packet *packet);
  * significant one of that byte; fields without a value are left out.
  */
 json_t *packet_to_json(const struct packet *packet);
-/* "fe80::1", "02:00:00:00:00:01", "0x3a" or "58", "00 01 02": as shown to people. On the heap. */
+/* "fe80::1", "02:00:00:00:00:01", "0x3a" or "58 (ICMPv6)", "00 01 02": as shown to people. On the heap. */
 char *value_to_string(const struct value *value, const struct field_type *type);
 void value_release(struct value *value);
 void value_copy(struct value *target, const struct value *source);

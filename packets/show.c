@@ -58,6 +58,10 @@ char *value_to_string(const struct value *value, const struct field_type *type)
 			buf_printf(&text, "0x%0*" PRIx64, (type->bit_width + 3) / 4, value->uint);
 		else
 			buf_printf(&text, "%" PRIu64, value->uint);
+		for (const struct value_name *row = type ? type->names : NULL; row && row->name;
+		     row++)
+			if (row->value == value->uint)
+				buf_printf(&text, " (%s)", row->name);
 		break;
 	case FIELD_MAC:
 		buf_append_string(&text, mac_to_string(value->octets, address));

@@ -417,7 +417,8 @@ static void test_order(void **state)
 	want_uint(ip6, "next_header", 58);
 	want_uint(ip6, "flow_label", 2);
 	text = pattern_to_string(pattern);
-	assert_string_equal(text, "ip6{flow_label=0x00002, next_header=58, hop_limit=255}");
+	assert_string_equal(text,
+			    "ip6{flow_label=0x00002, next_header=58 (ICMPv6), hop_limit=255}");
 }
 
 int main(void)

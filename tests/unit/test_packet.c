@@ -238,6 +238,38 @@ static void test_hop_limit_rule(void **state)
 	}
 }
 
+/* The pseudo-header has the final destination: while segments are left, and of types that say it. */
+static void test_final_destination(void **state)
+{
+	static const struct {
+		uint64_t routing_type;
+		uint64_t segments_left;
+		bool is_last;
+	} rows[] = { { 0, 2, true }, { 2, 1, true }, { 0, 0, false }, { 33, 2, false } };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		auto_cleanup(packet_free_p) struct packet *packet = packet_new();
+		auto_cleanup(packet_free_p) struct packet *direct = packet_new();
+		auto_cleanup(buf_release_p) struct buf bytes = BUF_INIT(LIMIT_FRAME_BYTES);
+		static const uint8_t path[] = { 0x20, 0x01, [15] = 1, [16] = 0x20, 0x01, [31] = 2 };
+		struct layer *routing;
+
+		add_ip6(packet, "fe80::1");
+		routing = add(packet, "routing");
+		set_uint(routing, "routing_type", rows[i].routing_type);
+		set_uint(routing, "segments_left", rows[i].segments_left);
+		set_bytes(routing, "addresses", path, sizeof(path));
+		add_ip6(direct, rows[i].is_last ? "2001::2" : "fe80::1");
+		add(packet, "echo_request");
+		add(direct, "echo_request");
+		build_or_fail("routing", packet, &bytes);
+		build_or_fail("direct", direct, &bytes);
+		assert_int_equal(layer_get_uint(packet_layer(packet, 2), "checksum", 0),
+				 layer_get_uint(packet_layer(direct, 1), "checksum", 1));
+	}
+}
+
 /* A checksum of 0 goes out as 0xffff, and one that comes in as 0 is wrong (RFC 8200 8.1). */
 static void test_udp_checksum_zero(void **state)
 {
@@ -328,7 +360,7 @@ static void test_too_many_layers(void **state)
 		chain[i + 3] = 4;
 	}
 	packet = packet_parse_ip6(chain, sizeof(chain));
-	assert_true(packet_layer_count(packet) <= LIMIT_LAYERS);
+	assert_int_equal(packet_layer_count(packet), LIMIT_LAYERS - 1); /* a trailer would fit */
 	assert_text(packet_layer(packet, packet_layer_count(packet) - 1), "reason",
 		    "more than 64 layers");
 	build_or_fail("chain", packet, &bytes);
@@ -385,7 +417,7 @@ static void test_malformed(void **state)
 	copy[65] = 1;
 	assert_reason(copy, sizeof(copy), "nd_prefix: 8 bytes, 32 expected");
 	memcpy(options, dst_options_bytes, sizeof(options));
-	options[43] = 200; /* length of the first option */
+	options[43] = 13; /* length of the first option: an octet more than there is */
 	assert_reason(options, sizeof(options), "the option reaches beyond the header");
 	options[41] = 200; /* length of the header */
 	assert_reason(options, sizeof(options), "dst_options: 24 bytes, at least 1608 expected");
@@ -412,14 +444,23 @@ static void test_unknown_next_header(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_build),           cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_truncated),       cmocka_unit_test(test_flipped_bits),
-		cmocka_unit_test(test_read_fields),     cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_cannot_build),    cmocka_unit_test(test_overrides),
-		cmocka_unit_test(test_hop_limit_rule),  cmocka_unit_test(test_udp_checksum_zero),
-		cmocka_unit_test(test_ethernet),        cmocka_unit_test(test_other_frames),
-		cmocka_unit_test(test_too_many_layers), cmocka_unit_test(test_too_many_options),
-		cmocka_unit_test(test_malformed),       cmocka_unit_test(test_unknown_next_header),
+		cmocka_unit_test(test_build),
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_flipped_bits),
+		cmocka_unit_test(test_read_fields),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_cannot_build),
+		cmocka_unit_test(test_overrides),
+		cmocka_unit_test(test_hop_limit_rule),
+		cmocka_unit_test(test_final_destination),
+		cmocka_unit_test(test_udp_checksum_zero),
+		cmocka_unit_test(test_ethernet),
+		cmocka_unit_test(test_other_frames),
+		cmocka_unit_test(test_too_many_layers),
+		cmocka_unit_test(test_too_many_options),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_unknown_next_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,7 +145,7 @@ static void test_summary(void **state)
 		{ "routing", "Echo Request fe80::b1 > fe80::1 id 0 seq 0, in Routing Header type 0 "
 			     "segments left 2 hop limit 64" },
 		{ "param_problem",
-		  "Parameter Problem fe80::b1 > fe80::1 code 1 pointer 40 hop limit 64" },
+		  "Parameter Problem fe80::b1 > fe80::1 code 1 (unrecognized Next Header) pointer 40 hop limit 64" },
 	};
 
 	(void)state;

@@ -52,6 +52,13 @@ static void append_default(struct buf *text, const struct field_type *field)
 		buf_append_string(text, field->kind == FIELD_IP6 ? "`::`" : "empty");
 }
 
+static void append_names(struct buf *text, const struct value_name *names)
+{
+	for (const struct value_name *row = names; row && row->name; row++)
+		buf_printf(text, "%s%" PRIu64 " %s", row == names ? ". " : ", ", row->value,
+			   row->name);
+}
+
 static void append_layer(struct buf *text, const struct layer_type *type)
 {
 	buf_printf(text, "### `%s`: %s\n\n%s.", type->name, type->title, type->about);
@@ -65,7 +72,9 @@ static void append_layer(struct buf *text, const struct layer_type *type)
 		append_kind(text, &type->fields[i]);
 		buf_append_string(text, " | ");
 		append_default(text, &type->fields[i]);
-		buf_printf(text, " | %s |\n", type->fields[i].about);
+		buf_printf(text, " | %s", type->fields[i].about);
+		append_names(text, type->fields[i].names);
+		buf_append_string(text, " |\n");
 	}
 	buf_append_char(text, '\n');
 }
