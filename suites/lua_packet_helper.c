@@ -204,6 +204,17 @@ static int packet_invoking(lua_State *lua)
 	return quote(lua, (size_t)max);
 }
 
+/* parse(bytes): a packet from bytes that begin with an IPv6 header, such as those an error quotes. */
+static int make_parsed(lua_State *lua)
+{
+	size_t size;
+	const char *data = luaL_checklstring(lua, 1, &size);
+
+	luaL_argcheck(lua, size <= LIMIT_FRAME_BYTES, 1, "65536 bytes at most");
+	lua_packet_adopt(lua, packet_parse_ip6(data, size), true);
+	return 1;
+}
+
 /* packet:frame(): all bytes. */
 static int packet_frame(lua_State *lua)
 {
@@ -549,6 +560,7 @@ void lua_packet_helper_open(lua_State *lua)
 		{ "multicast_mac", make_multicast_mac },
 		{ "in_prefix", is_in_prefix },
 		{ "invoking", packet_invoking },
+		{ "parse", make_parsed },
 		{ "fragments", make_fragments },
 		{ "reassemble", make_reassembled },
 		{ "absent", make_absent },

@@ -460,6 +460,20 @@ static void test_variants(void **state)
 	refuse(lua, "p:truncate(-1)", "expected a number of bytes");
 }
 
+/* What an error quotes, cut as it may be, is a packet again. */
+static void test_parse(void **state)
+{
+	lua_State *lua = *state;
+
+	run(lua, "local sent = " BASE "echo_request{ identifier = 7, data = zeros(2000) }\n"
+		 "local quoted = parse(invoking(sent))\n"
+		 "check(quoted.echo_request.identifier == 7 and #quoted:bytes() == 1232)\n"
+		 "check(quoted.ip6.payload_length == 2008)\n"
+		 "check(parse('').malformed.reason == 'ip6: 0 bytes, at least 40 expected')");
+	refuse(lua, "parse(zeros(65536) .. 'x')", "65536 bytes at most");
+	refuse(lua, "parse(ip6{})", "string expected");
+}
+
 /* A script cannot fill the memory of the host with packets. */
 static void test_memory(void **state)
 {
@@ -493,6 +507,7 @@ int main(void)
 		TEST(test_bytes_and_addresses),
 		TEST(test_fragments),
 		TEST(test_variants),
+		TEST(test_parse),
 		TEST(test_memory),
 	};
 #undef TEST
