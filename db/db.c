@@ -336,6 +336,25 @@ const char *stmt_column_name(struct stmt *stmt, int column)
 	return sqlite3_column_name(stmt->handle, column);
 }
 
+int stmt_take_texts(struct stmt *stmt, char ***ret_texts, struct err *err)
+{
+	char **texts = NULL;
+	int count = 0, rc;
+
+	while ((rc = stmt_step(stmt, err)) > 0) {
+		texts = xreallocarray(texts, (size_t)count + 1, sizeof(*texts));
+		texts[count++] = xstrdup(stmt_text(stmt, 0));
+	}
+	if (rc < 0) {
+		while (count > 0)
+			free(texts[--count]);
+		free(texts);
+		return rc;
+	}
+	*ret_texts = texts;
+	return count;
+}
+
 void stmt_free(struct stmt *stmt)
 {
 	if (!stmt)

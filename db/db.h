@@ -99,6 +99,8 @@ bool stmt_is_null(struct stmt *stmt, int column);
 bool stmt_is_int(struct stmt *stmt, int column);
 int stmt_column_count(struct stmt *stmt);
 const char *stmt_column_name(struct stmt *stmt, int column);
+/* Step to the end and keep the first column of each row; returns the count, the caller frees all. */
+int stmt_take_texts(struct stmt *stmt, char ***ret_texts, struct err *err);
 void stmt_free(struct stmt *stmt);
 void stmt_free_p(struct stmt **stmt);
 #define auto_stmt auto_cleanup(stmt_free_p)

@@ -25,6 +25,15 @@ static const char *const steps[] = {
 	"ALTER TABLE cycle ADD COLUMN not_before_us INTEGER NOT NULL DEFAULT 0;",
 	/* 3: counts of the front table, read from the index alone. */
 	"CREATE INDEX verdict_by_run_final ON verdict (run_id, verdict) WHERE final;",
+	/* 4: the sample of a run that is repeated on the real clock. */
+	"CREATE TABLE clock_sample ("
+	" clock_sample_id INTEGER PRIMARY KEY,"
+	" run_id INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,"
+	" test_id TEXT NOT NULL,"
+	" virtual_verdict TEXT NOT NULL,"
+	" real_verdict TEXT,"
+	" UNIQUE (run_id, test_id));"
+	"CREATE INDEX clock_sample_by_test ON clock_sample (test_id);",
 };
 
 _Static_assert(sizeof(steps) / sizeof(steps[0]) == DB_SCHEMA_VERSION - 1,

@@ -184,6 +184,18 @@ CREATE INDEX verdict_by_test ON verdict (test_id, run_id);
 CREATE INDEX verdict_by_run_final ON verdict (run_id, verdict) WHERE final;
 CREATE INDEX verdict_by_signature ON verdict (signature) WHERE signature IS NOT NULL;
 
+-- Tests of a run on the virtual clock that were chosen to be repeated on the real one. The real
+-- attempt is a verdict too, with final = 0; when the clocks disagree, a verdict ERROR is made final.
+CREATE TABLE clock_sample (
+  clock_sample_id INTEGER PRIMARY KEY,
+  run_id        INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+  test_id       TEXT NOT NULL,
+  virtual_verdict TEXT NOT NULL,               -- what the run said
+  real_verdict  TEXT,                          -- NULL until it was repeated
+  UNIQUE (run_id, test_id)
+);
+CREATE INDEX clock_sample_by_test ON clock_sample (test_id);
+
 -- Two runs of the same set compared test by test.
 CREATE TABLE diff (
   diff_id       INTEGER PRIMARY KEY,

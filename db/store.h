@@ -214,8 +214,31 @@ struct verdict_new {
  */
 int verdict_add(struct db *db, const struct verdict_new *verdict, int64_t *ret_verdict_id,
 		struct err *err);
+/* Store an attempt that never counts, also beside a final one: `final` is taken for false. */
+int verdict_add_aside(struct db *db, const struct verdict_new *verdict, int64_t *ret_verdict_id,
+		      struct err *err);
 /* Ids of the tests of a run with a final verdict; returns the count, the caller frees all. */
 int verdict_list_final(struct db *db, int64_t run_id, char ***ret_ids, struct err *err);
+
+/* --- store_clock_sample.c --------------------------------------------------- */
+
+/*
+ * Choose `percent` of the tests of a run that was judged on the virtual clock
+ * (rounded up), those first that were never or longest ago in a sample, so that
+ * all come round. Does nothing for a run that has its sample, or that was on
+ * the real clock. Returns how many tests the sample has.
+ */
+int clock_sample_choose(struct db *db, int64_t run_id, int64_t percent, struct err *err);
+/* Ids of the sample that were not repeated yet; returns the count, the caller frees all. */
+int clock_sample_list_open(struct db *db, int64_t run_id, char ***ret_ids, struct err *err);
+/*
+ * What the real clock said about a test of the sample. When that is another
+ * verdict than the virtual clock's, a verdict ERROR becomes the final one.
+ * ERROR from the real clock says nothing about the clocks. Returns 1 if the clocks
+ * disagree.
+ */
+int clock_sample_judge(struct db *db, int64_t run_id, const char *test_id, const char *real_verdict,
+		       struct err *err);
 
 /* --- store_diff.c ---------------------------------------------------------- */
 

@@ -112,26 +112,17 @@ int run_end_unfinished(struct db *db, int64_t cycle_id, const char *state, const
 		      DB_TEXT(state), DB_TEXT(note), DB_INT(time_wall_us()), DB_INT(cycle_id));
 }
 
-int verdict_add(struct db *db, const struct verdict_new *verdict, int64_t *ret_verdict_id,
-		struct err *err)
+static int insert_verdict(struct db *db, const struct verdict_new *verdict, bool final,
+			  int64_t *ret_verdict_id, struct err *err)
 {
-	int64_t attempts = 0, finals = 0;
+	int64_t attempts = 0;
 	int rc;
 
 	rc = db_get_int(db, &attempts, err,
 			"SELECT count(*) FROM verdict WHERE run_id = ? AND test_id = ?",
 			DB_INT(verdict->run_id), DB_TEXT(verdict->test_id));
-	if (rc >= 0)
-		rc = db_get_int(db, &finals, err,
-				"SELECT count(*) FROM verdict WHERE run_id = ? AND test_id = ?"
-				" AND final",
-				DB_INT(verdict->run_id), DB_TEXT(verdict->test_id));
 	if (rc < 0)
 		return rc;
-	if (finals)
-		return err_set(err, LAB_EEXISTS,
-			       "run=%" PRId64 " test=%s: has its final verdict already",
-			       verdict->run_id, verdict->test_id);
 	rc = db_run(
 		db, err,
 		"INSERT INTO verdict (run_id, test_id, title, position, attempt, final, verdict,"
@@ -139,7 +130,7 @@ int verdict_add(struct db *db, const struct verdict_new *verdict, int64_t *ret_v
 		" restore_ns, teardown_ns, clauses_json, steps_json)"
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		DB_INT(verdict->run_id), DB_TEXT(verdict->test_id), DB_TEXT(verdict->title),
-		DB_INT(verdict->position), DB_INT(attempts + 1), DB_INT(verdict->final),
+		DB_INT(verdict->position), DB_INT(attempts + 1), DB_INT(final),
 		DB_TEXT(verdict->verdict), DB_TEXT(verdict->reason), DB_TEXT(verdict->signature),
 		DB_TEXT(verdict->test_version), DB_TEXT(verdict->clock),
 		DB_INT(verdict->started_us), DB_INT(verdict->wall_ns), DB_INT(verdict->clock_ns),
@@ -151,25 +142,38 @@ int verdict_add(struct db *db, const struct verdict_new *verdict, int64_t *ret_v
 	return 0;
 }
 
+int verdict_add(struct db *db, const struct verdict_new *verdict, int64_t *ret_verdict_id,
+		struct err *err)
+{
+	int64_t finals = 0;
+	int rc;
+
+	rc = db_get_int(db, &finals, err,
+			"SELECT count(*) FROM verdict WHERE run_id = ? AND test_id = ?"
+			" AND final",
+			DB_INT(verdict->run_id), DB_TEXT(verdict->test_id));
+	if (rc < 0)
+		return rc;
+	if (finals)
+		return err_set(err, LAB_EEXISTS,
+			       "run=%" PRId64 " test=%s: has its final verdict already",
+			       verdict->run_id, verdict->test_id);
+	return insert_verdict(db, verdict, verdict->final, ret_verdict_id, err);
+}
+
+int verdict_add_aside(struct db *db, const struct verdict_new *verdict, int64_t *ret_verdict_id,
+		      struct err *err)
+{
+	return insert_verdict(db, verdict, false, ret_verdict_id, err);
+}
+
 int verdict_list_final(struct db *db, int64_t run_id, char ***ret_ids, struct err *err)
 {
 	auto_stmt struct stmt *stmt = NULL;
-	char **ids = NULL;
-	int count = 0, rc;
+	int rc;
 
 	rc = db_query(db, &stmt, err,
 		      "SELECT test_id FROM verdict WHERE run_id = ? AND final ORDER BY position",
 		      DB_INT(run_id));
-	while (rc >= 0 && (rc = stmt_step(stmt, err)) > 0) {
-		ids = xreallocarray(ids, (size_t)count + 1, sizeof(*ids));
-		ids[count++] = xstrdup(stmt_text(stmt, 0));
-	}
-	if (rc < 0) {
-		while (count > 0)
-			free(ids[--count]);
-		free(ids);
-		return rc;
-	}
-	*ret_ids = ids;
-	return count;
+	return rc < 0 ? rc : stmt_take_texts(stmt, ret_ids, err);
 }

@@ -108,6 +108,7 @@ static const struct setting test_settings[] = {
 	TEXT("environment", AT(test.environment), SETTING_TEXT, environment_words),
 	INT("memory_mib", AT(test.memory_mib), 64, 65536, 1),
 	INT("retries", AT(test.retries), 0, 10, 1),
+	INT("real_percent", AT(test.real_percent), 0, 100, 1),
 	END,
 };
 static const struct setting retry_settings[] = {

@@ -1,7 +1,8 @@
 /*
  * The 'run' job: one set on one kernel. Each verdict is stored with its files in
  * one transaction as it comes; a run that was interrupted goes on with the tests
- * that have no final verdict.
+ * that have no final verdict. After a run on the virtual clock a second job
+ * repeats a sample of its tests on the real one; the run is done after that.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 struct run_state {
 	int64_t finals; /* tests with a final verdict */
 	int64_t total;  /* tests of the run; 0 before the plan came */
+	bool is_sample; /* repeats a sample on the real clock */
 };
 
 /* --- reports ----------------------------------------------------------------- */
@@ -40,6 +42,11 @@ static int take_plan(struct job *job, const json_t *value, struct err *err)
 	rc = json_get_int(value, "planned", 0, 1000000, &planned, err);
 	if (rc >= 0)
 		rc = json_get_int(value, "total", 0, 1000000, &state->total, err);
+	if (rc >= 0 && state->is_sample) {
+		job_set_progress_now(job, "boot", 0, state->total,
+				     "booting the NUT on the real clock");
+		return 0;
+	}
 	if (rc >= 0)
 		rc = json_get_string(value, "suite_version", &suite_version, err);
 	if (rc < 0)
@@ -57,6 +64,8 @@ static int take_nut(struct job *job, const json_t *value, struct err *err)
 
 	if (strcmp(json_string_or(value, "state", ""), "booted") != 0)
 		return 0;
+	if (((const struct run_state *)job_get_state(job))->is_sample)
+		return 0; /* the run is on the clock that its verdicts come from */
 	if (uname)
 		rc = kernel_set_uname(db, job_get_kernel(job), uname, err);
 	return rc < 0 ? rc
@@ -126,11 +135,32 @@ static char *field_to_text(const json_t *value, const char *key)
 	return json_is_array(field) ? json_text(field) : xstrdup("[]");
 }
 
+/* The real clock's word about a test of the sample, and what it means for people. */
+static int judge_sample(struct job *job, const struct verdict_new *verdict, struct err *err)
+{
+	struct decision_about about = { .kernel_id = job_get_kernel(job),
+					.run_id = verdict->run_id };
+	struct db *db = job_get_lab(job)->db;
+	int disagree;
+
+	disagree = clock_sample_judge(db, verdict->run_id, verdict->test_id, verdict->verdict, err);
+	if (disagree < 0)
+		return disagree;
+	if (disagree)
+		log_warn("run", "run=%" PRId64 " test=%s: the clocks disagree", verdict->run_id,
+			 verdict->test_id);
+	return decision_add(db, "test", about, err, "repeated %s on the real clock: %s, %s",
+			    verdict->test_id, verdict->verdict,
+			    disagree ? "the virtual clock said otherwise: an ERROR of the lab"
+				     : "nothing speaks against the virtual clock");
+}
+
 static int store_verdict(struct job *job, const json_t *value, const struct verdict_new *verdict,
 			 struct err *err)
 {
 	const char *capture = json_string_or(value, "capture", NULL);
 	const char *console = json_string_or(value, "console", NULL);
+	const struct run_state *state = job_get_state(job);
 	struct db *db = job_get_lab(job)->db;
 	int64_t verdict_id = 0;
 	int rc;
@@ -138,7 +168,12 @@ static int store_verdict(struct job *job, const json_t *value, const struct verd
 	rc = db_begin(db, err);
 	if (rc < 0)
 		return rc;
-	rc = verdict_add(db, verdict, &verdict_id, err);
+	if (state->is_sample)
+		rc = verdict_add_aside(db, verdict, &verdict_id, err);
+	else
+		rc = verdict_add(db, verdict, &verdict_id, err);
+	if (rc >= 0 && state->is_sample && verdict->final)
+		rc = judge_sample(job, verdict, err);
 	if (rc >= 0 && capture)
 		rc = put_file(job, verdict_id, "capture", capture, err);
 	if (rc >= 0 && console)
@@ -194,9 +229,15 @@ static int end_well(struct job *job, struct err *err)
 	struct orchestrator *lab = job_get_lab(job);
 	const struct run_state *state = job_get_state(job);
 	auto_free char *why = NULL;
+	int rc = 0;
 
-	if (state->finals >= state->total)
-		return run_set_state(lab->db, job_get_run(job), "done", NULL, err);
+	if (state->finals >= state->total) {
+		/* With a sample the run stays unfinished, and run_start goes on with that. */
+		if (!state->is_sample)
+			rc = clock_sample_choose(lab->db, job_get_run(job),
+						 lab->config->test.real_percent, err);
+		return rc != 0 ? rc : run_set_state(lab->db, job_get_run(job), "done", NULL, err);
+	}
 	why = xasprintf("the runner ended with %" PRId64 " of %" PRId64 " tests judged",
 			state->finals, state->total);
 	return schedule_retry(lab, job_get_cycle(job), why, err);
@@ -234,6 +275,19 @@ static const struct job_ops run_ops = {
 
 /* --- the beginning --------------------------------------------------------------- */
 
+/* `count` ids as a list; frees them. */
+static json_t *take_ids(char **ids, int count)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < count; i++) {
+		(void)json_array_append_new(list, json_string(ids[i]));
+		free(ids[i]);
+	}
+	free(ids);
+	return list;
+}
+
 /* The tests that are judged already; *ret_count says how many. */
 static int list_finished(struct db *db, int64_t run_id, json_t **ret_skip, int64_t *ret_count,
 			 struct err *err)
@@ -245,12 +299,7 @@ static int list_finished(struct db *db, int64_t run_id, json_t **ret_skip, int64
 	if (count < 0)
 		return count;
 	*ret_count = count;
-	*ret_skip = json_array();
-	for (int i = 0; i < count; i++) {
-		(void)json_array_append_new(*ret_skip, json_string(ids[i]));
-		free(ids[i]);
-	}
-	free(ids);
+	*ret_skip = take_ids(ids, count);
 	return 0;
 }
 
@@ -284,8 +333,9 @@ int run_start(struct orchestrator *lab, struct cycle_row *cycle, int64_t run_id,
 			   { .field = "initramfs", .name = "initramfs" } },
 	};
 	json_t *skip = NULL;
+	char **sample = NULL;
 	int64_t finals = 0;
-	int rc;
+	int samples = 0, rc;
 
 	rc = run_load(lab->db, run_id, &run, err);
 	for (size_t i = 0; i < 2 && rc >= 0; i++)
@@ -294,11 +344,18 @@ int run_start(struct orchestrator *lab, struct cycle_row *cycle, int64_t run_id,
 	if (rc >= 0)
 		rc = run_set_state(lab->db, run_id, "running", NULL, err);
 	if (rc >= 0)
+		rc = samples = clock_sample_list_open(lab->db, run_id, &sample, err);
+	if (rc == 0)
 		rc = list_finished(lab->db, run_id, &skip, &finals, err);
 	if (rc < 0)
 		return rc;
-	spec.fields = make_fields(lab, &run, skip);
+	spec.fields = make_fields(lab, &run, skip ? skip : json_array());
+	if (samples) {
+		(void)json_object_set_new(spec.fields, "tests", take_ids(sample, samples));
+		(void)json_object_set_new(spec.fields, "clock", json_string("real"));
+	}
 	spec.state = state = xcalloc(1, sizeof(*state));
 	state->finals = finals;
+	state->is_sample = samples > 0;
 	return job_start(lab, &spec, err);
 }

@@ -248,6 +248,66 @@ static void test_attempts_count_on(void **state)
 	assert_int_equal(get(f, "SELECT count(*) FROM verdict WHERE test_id = 'a'"), 2);
 }
 
+/* A run of "a" and "b" on the virtual clock, with one of them chosen; *ret_id is freed by the caller. */
+static int64_t add_sampled_run(struct fixture *f, int64_t kernel_id, char **ret_id)
+{
+	int64_t run_id = add_run(f, kernel_id, "PASS", "FAIL");
+	char **ids = NULL;
+
+	assert_int_equal(db_run(f->db, &f->err, "UPDATE verdict SET clock = 'virtual'"), 0);
+	assert_int_equal(clock_sample_choose(f->db, run_id, 50, &f->err), 1);
+	assert_int_equal(clock_sample_choose(f->db, run_id, 50, &f->err), 1); /* once a run */
+	assert_int_equal(clock_sample_list_open(f->db, run_id, &ids, &f->err), 1);
+	*ret_id = ids[0];
+	free(ids);
+	return run_id;
+}
+
+static void test_clock_sample_comes_round(void **state)
+{
+	struct fixture *f = *state;
+	int64_t kernel_id = add_kernel(f, "k", "1", false);
+	const char *want[] = { "a", "b", "a" };
+
+	for (unsigned i = 0; i < 3; i++) {
+		auto_free char *id = NULL;
+		int64_t run_id = add_sampled_run(f, kernel_id, &id);
+		char **ids = NULL;
+
+		assert_string_equal(id, want[i]);
+		assert_int_equal(
+			clock_sample_judge(f->db, run_id, id, i == 1 ? "FAIL" : "PASS", &f->err),
+			0);
+		assert_int_equal(clock_sample_list_open(f->db, run_id, &ids, &f->err), 0);
+		free(ids);
+	}
+	assert_int_equal(get(f, "SELECT count(*) FROM verdict WHERE verdict = 'ERROR'"), 0);
+	assert_int_equal(get(f, "SELECT count(*) FROM verdict WHERE NOT final"), 0);
+}
+
+static void test_clocks_that_disagree_are_an_error(void **state)
+{
+	struct fixture *f = *state;
+	auto_free char *id = NULL, *reason = NULL;
+	int64_t run_id = add_sampled_run(f, add_kernel(f, "k", "1", false), &id);
+
+	/* ERROR on the real clock is no word about the clocks. */
+	assert_int_equal(clock_sample_judge(f->db, run_id, id, "ERROR", &f->err), 0);
+	assert_int_equal(get(f, "SELECT count(*) FROM verdict WHERE verdict = 'ERROR'"), 0);
+	assert_int_equal(clock_sample_judge(f->db, run_id, id, "FAIL", &f->err), 1);
+	assert_int_equal(db_get_text(f->db, &reason, &f->err,
+				     "SELECT reason FROM verdict WHERE test_id = 'a' AND final"
+				     " AND verdict = 'ERROR'"),
+			 1);
+	assert_string_equal(reason,
+			    "the clocks disagree: PASS on the virtual one, FAIL on the real one");
+	assert_int_equal(get(f, "SELECT count(*) FROM verdict WHERE test_id = 'a' AND final"), 1);
+	/* A test that was not chosen, and a run that was on the real clock all along. */
+	assert_int_equal(clock_sample_judge(f->db, run_id, "b", "FAIL", &f->err), LAB_ENOTFOUND);
+	run_id = add_run(f, add_kernel(f, "l", "2", false), "PASS", "PASS");
+	assert_int_equal(clock_sample_choose(f->db, run_id, 100, &f->err), 0);
+}
+
 static void test_due_sources(void **state)
 {
 	struct fixture *f = *state;
@@ -374,6 +434,8 @@ int main(void)
 		TEST(test_artifact_sweep),
 		TEST(test_known_things_are_not_added_twice),
 		TEST(test_attempts_count_on),
+		TEST(test_clock_sample_comes_round),
+		TEST(test_clocks_that_disagree_are_an_error),
 		TEST(test_due_sources),
 		TEST(test_diffs),
 		TEST(test_health),
