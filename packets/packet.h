@@ -63,7 +63,7 @@ struct value_name {
 
 struct field_type {
 	const char *name;     /* "hop_limit" */
-	enum field_kind kind; /* */
+	enum field_kind kind; /* what its values are */
 	uint16_t bit_offset;  /* from the start of the layer; of what varies in size: the least */
 	uint16_t bit_width;   /* 0: takes what is left of the layer, in the order of the table */
 	enum field_rule computed; /* how it is made when not set; RULE_NONE: `otherwise` */
@@ -95,9 +95,9 @@ enum option_kind {
 struct layer_type {
 	const char *name;  /* "ip6", "echo_request", "nd_prefix": the word in scripts and records */
 	const char *title; /* "Internet Protocol version 6" */
-	enum layer_family family; /* */
+	enum layer_family family; /* how the parser comes to it */
 	int number;               /* see enum layer_family; LAYER_NO_NUMBER for what is left over */
-	const struct field_type *fields;
+	const struct field_type *fields; /* in the order of the wire */
 	unsigned field_count;
 	unsigned header_bytes;      /* fixed part */
 	unsigned align_bytes;       /* its size is filled up to a multiple of this */

@@ -39,7 +39,7 @@ enum option_code {
 struct pcapng {
 	int fd;
 	char *path;           /* for messages */
-	int interface_count;  /* */
+	int interface_count;  /* described so far */
 	uint64_t frame_count; /* on all interfaces */
 };
 

@@ -38,7 +38,7 @@ struct lua_packet {
 /* An option by itself, before it is in a layer. */
 struct lua_option {
 	struct layer *option;          /* NULL for what is only a pattern */
-	struct pattern_layer *pattern; /* */
+	struct pattern_layer *pattern; /* what an option must be to be this one */
 	char *why_pattern;             /* as above */
 	size_t bytes;
 };
@@ -64,7 +64,7 @@ struct lua_matcher {
 struct lua_target {
 	const struct layer_type *type;
 	struct layer *layer;           /* NULL if there is only a pattern already */
-	struct pattern_layer *pattern; /* */
+	struct pattern_layer *pattern; /* gets every value and matcher */
 	char why_pattern[160];         /* what makes it only a pattern; "" if nothing does */
 };
 
