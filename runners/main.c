@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runners/bench.h"
 #include "runners/doctor.h"
 #include "runners/run_main.h"
 
@@ -18,6 +19,7 @@ static const struct command {
 } commands[] = {
 	{ "doctor", doctor_main,
 	  "[--kernel IMAGE --initramfs FILE]  check every part that a run needs" },
+	{ "bench", bench_main, "IMAGE INITRAMFS FOLDER  measure with one NUT; for tools/bench" },
 	{ "sets", sets_main, "  print the catalogue of test sets, one JSON object a line" },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

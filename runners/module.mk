@@ -2,6 +2,7 @@ runners_sources := \
 	runners/accel.c \
 	runners/agent.c \
 	runners/attempt.c \
+	runners/bench.c \
 	runners/clock_check.c \
 	runners/clock_real.c \
 	runners/clock_virtual.c \
