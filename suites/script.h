@@ -68,7 +68,8 @@ struct script_expectation {
 	int64_t window_ns;  /* how long to watch, from now */
 	const char *clause; /* one of the test's clauses */
 	enum script_level level;
-	const char *why; /* said when it is not met, or NULL */
+	const char *why;    /* said when it is not met, or NULL */
+	bool broken_counts; /* wrong checksums and lengths match, too: for what must not come */
 };
 
 /* What answers a call that ended the test: its verdict is known. Positive, so it is no error. */
