@@ -108,6 +108,7 @@ test {
 	timeout = 120,
 	run = function(t)
 		local from, to = addresses(t, true)
+		echo.control(t, t.tn1, 3, from, to)
 		local pieces = reassembly.fragments_of(1, from, to, 0x1320)
 		t.tn1:send(pieces[1])
 		t:wait(55)
@@ -126,6 +127,7 @@ test {
 	timeout = 240,
 	run = function(t)
 		local from, to = addresses(t, true)
+		echo.control(t, t.tn1, 3, from, to)
 		local pieces = reassembly.fragments_of(1, from, to, 0x1321)
 		local first, began = reassembly.send(t, t.tn1, { pieces[1] })
 		reassembly.expect_timeout(t, t.tn1, first, began)
@@ -153,6 +155,7 @@ local function first_only_test(part, name, is_global)
 			if is_global then
 				from, to = t.tn1.global, t.nut:address_in(setup.PREFIX_X)
 			end
+			echo.control(t, t.tn1, 3, from, to)
 			local pieces = reassembly.fragments_of(1, from, to, 0x1322)
 			local first, began = reassembly.send(t, t.tn1, { pieces[1] })
 			reassembly.expect_timeout(t, t.tn1, first, began)
@@ -173,7 +176,7 @@ test {
 	timeout = 120,
 	run = function(t)
 		local from, to = addresses(t, true)
-		echo.control(t, t.tn1, 1)
+		echo.control(t, t.tn1, 1, from, to)
 		local pieces = reassembly.fragments_of(2, from, to, 0x1324)
 		t.tn1:send(pieces[2])
 		t:expect_none(echo.any_reply(2), { during = reassembly.LATEST, clause = reassembly.ABANDON })
@@ -190,6 +193,7 @@ test {
 		"RFC 8200 4.5 must", "RFC 8200 4.5 should", "RFC 4443 2.2 MUST", "RFC 4443 2.4 MUST", "RFC 4443 4.2 MUST",
 	},
 	run = function(t)
+		echo.control(t, t.tn1, 3)
 		-- More fragments follow, but this one is 13 octets long, which is no multiple of 8. The
 		-- pointer is to the Payload Length field.
 		local sent = t.tn1:send(ip6{ src = t.tn1.link_local, dst = t.nut.link_local }
@@ -245,7 +249,7 @@ local function overlap_tests(parts, name, choose, judge)
 			timeout = 180,
 			run = function(t)
 				local from, to = addresses(t, kind == "Global")
-				echo.control(t, t.tn1, 1)
+				echo.control(t, t.tn1, 1, from, to)
 				local pieces = reassembly.fragments_of(2, from, to, 0x1350)
 				pieces.early = reassembly.overlapping_last(2, from, to, 0x1350)
 				local _, began = reassembly.send(t, t.tn1, choose(pieces))
@@ -306,7 +310,7 @@ local function chain_tests(parts, name, next_header, header)
 			timeout = 120,
 			run = function(t)
 				local from, to = addresses(t, kind == "Global")
-				echo.control(t, t.tn1, 1)
+				echo.control(t, t.tn1, 1, from, to)
 				local ip = ip6{ src = from, dst = to, hop_limit = 255 }
 				local upper = (ip / echo.request(2)):bytes():sub(41) -- the Echo Request without its IPv6 header
 				local size = #(ip / header):bytes() - 40

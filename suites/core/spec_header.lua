@@ -121,6 +121,7 @@ test {
 		"RFC 8200 4.2 must", "RFC 9673 5.1 MUST", "RFC 4443 2.2 MUST", "RFC 4443 2.4 MUST", "RFC 4443 4.2 MUST",
 	},
 	run = function(t)
+		echo.control(t, t.tn1, 3)
 		-- Where Next Header 0 promises Hop-by-Hop Options there is a Fragment header. Read as options,
 		-- it has two Pad1, then the Identification: Pad1, Pad1, option 0x87 with no data, at 0x2e. (The
 		-- list says Identification 135, which would put the option into the last octet.)

@@ -17,6 +17,7 @@ test {
 		"RFC 8200 4 should", "RFC 4443 3.4 MUST", "RFC 4443 2.2 MUST", "RFC 4443 2.4 MUST", "RFC 4443 4.2 MUST",
 	},
 	run = function(t)
+		echo.control(t, t.tn1, 3)
 		-- The first Hop-by-Hop Options header announces a second one: only right behind the
 		-- IPv6 header may there be one. The pointer is to the Next Header field of the first.
 		local sent = t.tn1:send(ip6{ src = t.tn1.link_local, dst = t.nut.link_local }
@@ -65,6 +66,7 @@ test {
 -- `headers` is what lies between the IPv6 header and the Echo Request with `size` octets of data.
 -- `discard` is the clause that forbids the reply, where it is not the one of the report.
 local function expect_report(t, headers, size, problem)
+	echo.control(t, t.tn1, 3)
 	local sent = t.tn1:send(ip6{ src = t.tn1.link_local, dst = t.nut.link_local } / headers / echo.request(1, size))
 	problem.to = t.tn1
 	errors.expect_problem(t, sent, problem)
@@ -145,6 +147,7 @@ test {
 	role = "host",
 	requires = { ACTION, errors.SOURCE, errors.QUOTE, echo.REPLY },
 	run = function(t)
+		echo.control(t, t.tn1, 3)
 		-- A fragment that is the whole packet. What is quoted may be the packet as it came, with the
 		-- option at 0x3a, or as it was put together, without the Fragment header and with the option
 		-- at 0x32 (RFC 4443 3.4: the pointer is into what is quoted).

@@ -35,9 +35,12 @@ end
 
 -- A plain Echo Request from `node` that must be answered. Before silence is expected it shows
 -- that the NUT is there and knows the node's link-layer address, and afterwards that it still is.
-function echo.control(t, node, number)
-	node:send(ip6{ src = node.link_local, dst = t.nut.link_local } / echo.request(number))
-	return t:expect(echo.reply(number, 8, { src = t.nut.link_local, dst = node.link_local }),
+-- (A node need keep only one packet for a neighbour that it has to resolve first, RFC 4861 7.2.2:
+-- of two answers one would be lost.) The addresses are the link-local ones, or those given.
+function echo.control(t, node, number, from, to)
+	from, to = from or node.link_local, to or t.nut.link_local
+	node:send(ip6{ src = from, dst = to } / echo.request(number))
+	return t:expect(echo.reply(number, 8, { src = to, dst = from }),
 		{ to = node, within = echo.WINDOW, clause = echo.REPLY, why = "plain Echo Request must be answered" })
 end
 

@@ -59,6 +59,7 @@ local PAUSE = 1.1
 -- `step(value, number)` for each of them: it sends an Echo Request with that number behind the
 -- value, and judges. After each, a plain Echo Request must be answered.
 function errors.each_unassigned_header(t, step)
+	echo.control(t, t.tn1, 1)
 	for value = FIRST_UNASSIGNED, LAST_UNASSIGNED do
 		step(value, 2 * value)
 		echo.control(t, t.tn1, 2 * value + 1)
