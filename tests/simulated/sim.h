@@ -37,6 +37,8 @@ enum sim_fault sim_fault_from_string(const char *text);
 #define SIM_NEIGHBOURS 8
 #define SIM_FRAME_MAX  1600
 
+#define SIM_PACKETS 4
+
 enum sim_state { SIM_NONE, SIM_INCOMPLETE, SIM_REACHABLE, SIM_STALE, SIM_DELAY, SIM_PROBE };
 
 /* One neighbour cache entry (RFC 4861 5.1). */
@@ -50,6 +52,19 @@ struct sim_neighbour {
 	size_t queued_size;
 	unsigned solicitations;   /* sent in this state */
 	struct loop_timer *timer; /* or NULL */
+};
+
+/* A packet of which fragments are there (RFC 8200 4.5). */
+struct sim_packet {
+	struct sim_node *node;        /* that it belongs to; NULL: free */
+	uint8_t key[36];              /* source, destination, Identification */
+	uint8_t first[SIM_FRAME_MAX]; /* the first fragment as it came, from its IPv6 header on */
+	size_t first_size;            /* 0 while it is missing */
+	uint8_t next;                 /* Next Header of the first fragment */
+	uint8_t data[SIM_FRAME_MAX];  /* what the Fragment headers divide */
+	bool has[SIM_FRAME_MAX / 8];  /* which 8 octets of it are there */
+	size_t total;                 /* 0 while the last fragment is missing */
+	struct loop_timer *timer;     /* its 60 seconds */
 };
 
 struct sim_node {
@@ -69,11 +84,8 @@ struct sim_node {
 	struct loop_timer *dad_timer; /* next event of duplicate address detection */
 	struct loop_timer *dad_global_timer;
 	struct sim_neighbour neighbours[SIM_NEIGHBOURS];
-	uint8_t fragments[SIM_FRAME_MAX]; /* of the one packet under reassembly, without headers */
-	size_t fragment_bytes;            /* received so far */
-	size_t fragment_total;            /* or 0 while the last one is missing */
-	uint8_t fragment_id[4];           /* */
-	uint8_t fragment_next;            /* Next Header of the reassembled packet */
+	uint8_t router[16]; /* the default router, :: if there is none */
+	struct sim_packet packets[SIM_PACKETS];
 };
 
 /* --- sim_node.c: packets in and out ----------------------------------------- */
@@ -91,6 +103,21 @@ size_t sim_build_icmp(uint8_t packet[SIM_FRAME_MAX], const uint8_t source[16],
 uint16_t sim_checksum(const uint8_t source[16], const uint8_t destination[16], uint8_t protocol,
 		      const uint8_t *data, size_t size);
 bool sim_is_mine(const struct sim_node *node, const uint8_t address[16]);
+/* An ICMPv6 error about the packet, RFC 4443 section 2.4; `word` is its second 32 bits. */
+void sim_send_error(struct sim_node *node, const uint8_t *packet, size_t size, uint8_t type,
+		    uint8_t code, uint32_t word);
+
+/* --- sim_fragment.c: reassembly --------------------------------------------------- */
+
+/*
+ * Takes the fragment in `packet` whose Fragment header is at `at` and which is not
+ * the whole packet. True when that makes a packet whole: it is in `whole`.
+ */
+bool sim_fragment_take(struct sim_node *node, const uint8_t *packet, size_t size, size_t at,
+		       uint8_t whole[SIM_FRAME_MAX], size_t *ret_size);
+/* Whether there are fragments with the addresses and the Identification of this one. */
+bool sim_fragment_is_known(struct sim_node *node, const uint8_t *packet, size_t at);
+void sim_fragment_forget_all(struct sim_node *node);
 
 /* --- sim_nd.c: neighbour discovery and autoconfiguration ---------------------- */
 

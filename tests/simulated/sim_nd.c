@@ -123,20 +123,34 @@ static struct sim_neighbour *make(struct sim_node *node, const uint8_t address[1
 	return NULL;
 }
 
+/* Link-local addresses and the prefix of its own are on the link, RFC 4861 5.2. */
+static const uint8_t *choose_next_hop(const struct sim_node *node, const uint8_t destination[16])
+{
+	bool is_on_link = destination[0] == 0xfe ||
+			  (node->has_global && !memcmp(destination, node->global, 8));
+
+	if (is_on_link || node->fault == SIM_FAULT_NO_ROUTER ||
+	    !memcmp(node->router, unspecified, 16))
+		return destination;
+	return node->router;
+}
+
 void sim_nd_send(struct sim_node *node, const uint8_t destination[16], const uint8_t *packet,
 		 size_t size)
 {
 	struct sim_neighbour *neighbour;
 	uint8_t mac[6] = { 0x33, 0x33 };
+	const uint8_t *next_hop;
 
 	if (destination[0] == 0xff) {
 		memcpy(mac + 2, destination + 12, 4);
 		sim_send_frame(node, mac, packet, size);
 		return;
 	}
-	neighbour = find(node, destination);
+	next_hop = choose_next_hop(node, destination);
+	neighbour = find(node, next_hop);
 	if (!neighbour)
-		neighbour = make(node, destination);
+		neighbour = make(node, next_hop);
 	if (!neighbour)
 		return;
 	if (neighbour->state == SIM_NONE || neighbour->state == SIM_INCOMPLETE) {
@@ -305,6 +319,8 @@ static void receive_router(struct sim_node *node, const uint8_t *packet, const u
 		return;
 	if (mac)
 		learn(node, packet + 8, mac);
+	if (message[6] || message[7])
+		memcpy(node->router, packet + 8, 16);
 	retrans_ms = (uint32_t)message[12] << 24 | (uint32_t)message[13] << 16 |
 		     (uint32_t)message[14] << 8 | message[15];
 	if (retrans_ms && node->fault != SIM_FAULT_RETRANS_IGNORED)
@@ -382,8 +398,8 @@ void sim_nd_stop(struct sim_node *node)
 	node->has_link_local = false;
 	node->has_global = false;
 	node->retrans_ns = NS_PER_SECOND;
-	node->fragment_bytes = 0;
-	node->fragment_total = 0;
+	memset(node->router, 0, 16);
+	sim_fragment_forget_all(node);
 }
 
 void sim_nd_settle(struct sim_node *node)

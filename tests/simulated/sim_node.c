@@ -125,14 +125,13 @@ static const uint8_t *source_for(const struct sim_node *node, const uint8_t aske
 	return is_multicast(asked) ? node->link_local : asked;
 }
 
-/* An ICMPv6 error about the packet, RFC 4443 section 2.4. */
-static void send_error(const struct walk *walk, uint8_t type, uint8_t code, uint32_t word)
+void sim_send_error(struct sim_node *node, const uint8_t *packet, size_t size, uint8_t type,
+		    uint8_t code, uint32_t word)
 {
-	struct sim_node *node = walk->node;
 	uint8_t message[SIM_FRAME_MAX] = { type, code };
-	size_t quote = walk->quoted_size;
+	size_t quote = size;
 	uint8_t other[16];
-	const uint8_t *source = source_for(node, walk->quoted + 24, SIM_FAULT_COUNT_);
+	const uint8_t *source = source_for(node, packet + 24, SIM_FAULT_COUNT_);
 
 	if (quote > ERROR_MAX - HEADER - 8)
 		quote = ERROR_MAX - HEADER - 8;
@@ -145,14 +144,21 @@ static void send_error(const struct walk *walk, uint8_t type, uint8_t code, uint
 	if (node->fault == SIM_FAULT_PROBLEM_SOURCE) {
 		memcpy(other, source, 16);
 		other[15] ^= 1;
+		if (is_multicast(packet + 24))
+			memcpy(other, packet + 24, 16);
 		source = other;
 	}
 	message[4] = (uint8_t)(word >> 24);
 	message[5] = (uint8_t)(word >> 16);
 	message[6] = (uint8_t)(word >> 8);
 	message[7] = (uint8_t)word;
-	memcpy(message + 8, walk->quoted, quote);
-	sim_send_icmp(node, source, walk->quoted + 8, 64, message, 8 + quote);
+	memcpy(message + 8, packet, quote);
+	sim_send_icmp(node, source, packet + 8, 64, message, 8 + quote);
+}
+
+static void send_error(const struct walk *walk, uint8_t type, uint8_t code, uint32_t word)
+{
+	sim_send_error(walk->node, walk->quoted, walk->quoted_size, type, code, word);
 }
 
 /* --- headers ------------------------------------------------------------------- */
@@ -176,24 +182,35 @@ static bool process_unknown_option(const struct walk *walk, size_t at)
 
 	switch (walk->packet[at] >> 6) {
 	case 0:
-		return true;
+		return node->fault != SIM_FAULT_OPTION_00;
 	case 1:
+		if (node->fault == SIM_FAULT_OPTION_01_REPORT)
+			send_error(walk, PROBLEM, 2, (uint32_t)at);
 		return node->fault == SIM_FAULT_OPTION_01;
 	case 2:
-		if (node->fault != SIM_FAULT_OPTION_10)
+		if (node->fault != SIM_FAULT_OPTION_10 &&
+		    !(is_group && node->fault == SIM_FAULT_OPTION_10_GROUP))
 			send_error(walk, PROBLEM, 2, (uint32_t)at);
 		return node->fault == SIM_FAULT_PROBLEM_AND_REPLY;
 	default:
-		if (!is_group)
+		if (!is_group || node->fault == SIM_FAULT_OPTION_11_GROUP)
 			send_error(walk, PROBLEM, 2, (uint32_t)at);
-		return false;
+		return node->fault == SIM_FAULT_PROBLEM_AND_REPLY;
 	}
+}
+
+/* Whether the fragment whose header is at `at` has more behind it and no multiple of 8 octets. */
+static bool is_odd_fragment(const struct walk *walk, size_t at)
+{
+	return at + 8 <= walk->size && (walk->packet[at + 3] & 1) && (walk->size - at - 8) % 8;
 }
 
 static bool process_options(struct walk *walk)
 {
+	const struct sim_node *node = walk->node;
 	const uint8_t *packet = walk->packet;
 	size_t length, end, last = 0;
+	bool goes_on = true;
 
 	if (walk->at + 8 > walk->size)
 		return false;
@@ -201,95 +218,140 @@ static bool process_options(struct walk *walk)
 	end = walk->at + length;
 	if (end > walk->size)
 		return false;
-	for (size_t at = walk->at + 2; at < end;) {
+	if (node->fault == SIM_FAULT_FRAGMENT_FIRST && packet[walk->at] == FRAGMENT &&
+	    is_odd_fragment(walk, end)) {
+		send_error(walk, PROBLEM, 0, 4);
+		return false;
+	}
+	for (size_t at = walk->at + 2; at < end && goes_on;) {
 		if (packet[at] == 0) {
+			if (node->fault == SIM_FAULT_PAD1)
+				return false;
 			at++;
 			continue;
 		}
 		if (at + 2 > end || at + 2 + packet[at + 1] > end)
 			return false;
-		if (packet[at] != 1) {
-			if (walk->node->fault == SIM_FAULT_OPTION_ORDER)
-				last = at;
-			else if (!process_unknown_option(walk, at))
-				return false;
-		}
+		if (packet[at] == 1)
+			goes_on = node->fault != SIM_FAULT_PADN;
+		else if (node->fault == SIM_FAULT_OPTION_ORDER)
+			last = at;
+		else
+			goes_on = process_unknown_option(walk, at) ||
+				  node->fault == SIM_FAULT_OPTION_ALL;
 		at += 2u + packet[at + 1];
 	}
-	if (last && !process_unknown_option(walk, last))
+	if (!goes_on || (last && !process_unknown_option(walk, last)))
 		return false;
 	return next_header(walk, length);
 }
 
-/* Put a fragment into its place; true when the packet is whole. */
-static bool keep_fragment(struct sim_node *node, const uint8_t *header, const uint8_t *data,
-			  size_t size)
+/* A fragment that is the whole packet: RFC 6946 section 4. */
+static bool process_atomic_fragment(struct walk *walk)
 {
-	size_t offset = (size_t)(header[2] << 8 | header[3]) & ~(size_t)7;
-	bool more = header[3] & 1;
+	uint8_t whole[SIM_FRAME_MAX];
+	struct walk inner = *walk;
 
-	if (node->fragment_bytes && memcmp(node->fragment_id, header + 4, 4)) {
-		node->fragment_bytes = 0;
-		node->fragment_total = 0;
-	}
-	memcpy(node->fragment_id, header + 4, 4);
-	if (offset == 0)
-		node->fragment_next = header[0];
-	if (node->fault == SIM_FAULT_FRAGMENT_DATA && offset >= 8 && more)
-		memmove(node->fragments + offset - 8, data, size);
-	if (offset + size > sizeof(node->fragments) - HEADER)
+	if (walk->node->fault == SIM_FAULT_ATOMIC_QUEUE &&
+	    sim_fragment_is_known(walk->node, walk->packet, walk->at))
 		return false;
-	if (!(node->fault == SIM_FAULT_FRAGMENT_DATA && offset >= 8 && more))
-		memcpy(node->fragments + offset, data, size);
-	node->fragment_bytes += size;
-	if (!more)
-		node->fragment_total = offset + size;
-	return node->fragment_total && node->fragment_bytes >= node->fragment_total;
+	walk->was_atomic = inner.was_atomic = true;
+	if (walk->node->fault != SIM_FAULT_ATOMIC_QUOTE || walk->size > sizeof(whole))
+		return next_header(walk, 8);
+	memcpy(whole, walk->packet, walk->at);
+	memcpy(whole + walk->at, walk->packet + walk->at + 8, walk->size - walk->at - 8);
+	whole[walk->next_field] = walk->packet[walk->at];
+	inner.packet = inner.quoted = whole;
+	inner.size = inner.quoted_size = walk->size - 8;
+	whole[4] = (uint8_t)((inner.size - HEADER) >> 8);
+	whole[5] = (uint8_t)(inner.size - HEADER);
+	return process_header(&inner, whole[inner.next_field]);
+}
+
+/* Whether the headers of a first fragment end in it, up to and with that of the upper layer. */
+static bool has_all_headers(const struct walk *walk)
+{
+	uint8_t type = walk->packet[walk->at];
+	size_t at = walk->at + 8;
+
+	while (type == HOP_BY_HOP || type == ROUTING || type == DESTINATION) {
+		if (at + 8 > walk->size)
+			return false;
+		type = walk->packet[at];
+		at += (walk->packet[at + 1] + 1u) * 8;
+	}
+	return at + 8 <= walk->size;
+}
+
+/* What is reported of a fragment by itself; false if it must be discarded. */
+static bool check_fragment(const struct walk *walk)
+{
+	const struct sim_node *node = walk->node;
+	const uint8_t *header = walk->packet + walk->at;
+	bool is_first = !(header[2] << 8 | (header[3] & 0xf8));
+
+	if (is_odd_fragment(walk, walk->at)) {
+		if (node->fault == SIM_FAULT_FRAGMENT_OPTIONS && header[0] == DESTINATION)
+			send_error(walk, PROBLEM, 2, (uint32_t)walk->at + 10);
+		else if (node->fault != SIM_FAULT_FRAGMENT_LENGTH)
+			send_error(walk, PROBLEM, 0, 4);
+		return false;
+	}
+	if (is_first && !has_all_headers(walk) && node->fault != SIM_FAULT_FRAGMENT_CHAIN) {
+		send_error(walk, PROBLEM, 3, 0);
+		return false;
+	}
+	return true;
 }
 
 static bool process_fragment(struct walk *walk)
 {
 	struct sim_node *node = walk->node;
 	const uint8_t *header = walk->packet + walk->at;
-	uint8_t whole[HEADER + SIM_FRAME_MAX];
+	uint8_t whole[SIM_FRAME_MAX];
 	struct walk inner = *walk;
-	size_t size;
 
 	if (walk->at + 8 > walk->size || node->fault == SIM_FAULT_FRAGMENTS)
 		return false;
-	size = walk->size - walk->at - 8;
-	if (!((header[2] << 8 | header[3]) & 0xfff9)) {
-		walk->was_atomic = true;
-		return next_header(walk, 8);
-	}
-	if ((header[3] & 1) && size % 8) {
-		if (node->fault != SIM_FAULT_FRAGMENT_LENGTH)
-			send_error(walk, PROBLEM, 0, 4);
+	if (!((header[2] << 8 | header[3]) & 0xfff9))
+		return process_atomic_fragment(walk);
+	if (!check_fragment(walk) ||
+	    !sim_fragment_take(node, walk->packet, walk->size, walk->at, whole, &inner.size))
 		return false;
-	}
-	if (!keep_fragment(node, header, header + 8, size))
-		return false;
-	memcpy(whole, walk->packet, HEADER);
-	memcpy(whole + HEADER, node->fragments, node->fragment_total);
-	whole[6] = node->fragment_next;
 	inner.packet = whole;
-	inner.size = HEADER + node->fragment_total;
 	inner.at = HEADER;
 	inner.next_field = 6;
-	node->fragment_bytes = 0;
-	node->fragment_total = 0;
 	return process_header(&inner, whole[6]);
+}
+
+/* As if it were a router of type 0: on to the last of its addresses. */
+static void send_on(const struct walk *walk, size_t end)
+{
+	uint8_t packet[SIM_FRAME_MAX];
+
+	if (end > walk->size || walk->size > sizeof(packet))
+		return;
+	memcpy(packet, walk->packet, walk->size);
+	memcpy(packet + 24, walk->packet + end - 16, 16);
+	sim_nd_send(walk->node, packet + 24, packet, walk->size);
 }
 
 static bool process_routing(struct walk *walk)
 {
+	enum sim_fault fault = walk->node->fault;
+	size_t length;
+
 	if (walk->at + 8 > walk->size)
 		return false;
-	if (walk->packet[walk->at + 3]) {
+	length = (walk->packet[walk->at + 1] + 1u) * 8;
+	if (walk->packet[walk->at + 3] ? fault != SIM_FAULT_ROUTING_IGNORED
+				       : fault == SIM_FAULT_ROUTING_ERROR) {
 		send_error(walk, PROBLEM, 0, (uint32_t)walk->at + 2);
+		if (fault == SIM_FAULT_ROUTING_FORWARD)
+			send_on(walk, walk->at + length);
 		return false;
 	}
-	return next_header(walk, (walk->packet[walk->at + 1] + 1u) * 8);
+	return next_header(walk, length);
 }
 
 /* --- upper layers ----------------------------------------------------------------- */
@@ -369,6 +431,8 @@ static bool process_header(struct walk *walk, uint8_t type)
 
 	switch (type) {
 	case HOP_BY_HOP:
+		if (node->fault == SIM_FAULT_HBH_SKIP && walk->at == HEADER)
+			return next_header(walk, (walk->packet[walk->at + 1] + 1u) * 8);
 		if (walk->at == HEADER || node->fault == SIM_FAULT_SECOND_HBH)
 			return process_options(walk);
 		break;
@@ -392,7 +456,10 @@ static bool process_header(struct walk *walk, uint8_t type)
 			node->state = NUT_STATE_HUNG;
 		return node->fault == SIM_FAULT_NO_NEXT_HEADER ? process_icmp(walk) : false;
 	}
-	send_error(walk, PROBLEM, 1, (uint32_t)walk->next_field);
+	if (node->fault == SIM_FAULT_NEXT_HEADER_REPLY)
+		return process_icmp(walk);
+	if (node->fault != SIM_FAULT_NEXT_HEADER)
+		send_error(walk, PROBLEM, 1, (uint32_t)walk->next_field);
 	return false;
 }
 
@@ -418,8 +485,13 @@ void sim_receive(struct sim_node *node, const uint8_t *frame, size_t size)
 	};
 	size_t payload;
 
-	if (size < 14 + HEADER || frame[12] != 0x86 || frame[13] != 0xdd || packet[0] >> 4 != 6)
+	if (size < 14 + HEADER || frame[12] != 0x86 || frame[13] != 0xdd)
 		return;
+	if (packet[0] >> 4 != 6) {
+		if (node->fault == SIM_FAULT_VERSION)
+			node->fault = SIM_FAULT_MUTE;
+		return;
+	}
 	if (!(frame[0] & 1) && memcmp(frame, node->mac, 6))
 		return;
 	payload = (size_t)(packet[4] << 8 | packet[5]);
