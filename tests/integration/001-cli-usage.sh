@@ -49,7 +49,9 @@ refused "kernel '/nope': No such file" trigger --kernel /nope
 refused "set 'nope': there is none of that name; expected one of .*smoke" run --kernel "$image" --set nope
 refused "test 'v6LC.nope': it exists in no set" run --kernel "$image" --test v6LC.nope
 refused "test 'v6LC.nope': it does not exist in set 'smoke'" run --kernel "$image" --set smoke --test v6LC.nope
-refused 'is no x86 kernel image' run --kernel "$image" --set smoke
+run "$TESTLAB" run --kernel "$image" --set smoke
+is "$status" 2 "a file that is no kernel: exit status 2"
+like "$error" "'$image' is no x86 kernel image" "a file that is no kernel: says so"
 mkdir "$TMP/full" && touch "$TMP/full/thesis.tex"
 refused "it holds 'thesis.tex'" run --kernel "$image" --set smoke --keep "$TMP/full"
 

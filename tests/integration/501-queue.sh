@@ -39,5 +39,5 @@ wait_for 30 sql_is "SELECT count(*) FROM job WHERE cycle_id = $first AND state =
 is "$(sql "SELECT DISTINCT state FROM job WHERE cycle_id = $first AND state <> 'done'")" cancelled \
   "its job was cancelled, not lost"
 ok "then the other has its turn and is done" wait_for 400 sql_is \
-  "SELECT state FROM cycle WHERE cycle_id = $second" done
+  "SELECT state FROM cycle WHERE cycle_id = $second" "done"
 is "$(status_of POST "/api/v1/cycles/$second/cancel")" 400 "what has ended cannot be cancelled"

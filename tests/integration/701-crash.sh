@@ -30,7 +30,7 @@ for i in $(seq 1 12); do
 done
 say "killed $i times; tests finished at the last kill: $(wc -l <"$TMP/before")"
 ok "the cycle is done in the end" wait_for 400 sql_is \
-  "SELECT state FROM cycle WHERE cycle_id = $cycle" done
+  "SELECT state FROM cycle WHERE cycle_id = $cycle" "done"
 remember >"$TMP/after"
 is "$lost$(comm -23 "$TMP/before" "$TMP/after" | wc -l)" 00 "no verdict was lost or changed"
 is "$(sql 'SELECT count(*) FROM (SELECT 1 FROM verdict WHERE final GROUP BY run_id, test_id

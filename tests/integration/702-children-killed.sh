@@ -23,7 +23,7 @@ ok "the runner works" wait_for 120 is_running run
 ok "and has judged tests" wait_for 120 sql_is 'SELECT count(*) >= 2 FROM verdict WHERE final' 1
 kill -9 "$(running run)"
 ok "the run is taken up again and done" wait_for 400 sql_is \
-  "SELECT state FROM cycle WHERE cycle_id = $cycle" done
+  "SELECT state FROM cycle WHERE cycle_id = $cycle" "done"
 is "$(sql "SELECT count(*) FROM job WHERE kind = 'run' AND state = 'failed'")" 1 "one job was lost"
 is "$(sql 'SELECT count(*) FROM (SELECT 1 FROM verdict WHERE final GROUP BY test_id
   HAVING count(*) > 1)')" 0 "no finished test was repeated"

@@ -56,7 +56,8 @@ X(REASSEMBLY_ANY, "reassembly-any", "reports it without the first fragment, too"
 X(OVERLAP, "overlap", "lets a later fragment overwrite an earlier one")
 X(OVERLAP_DROP, "overlap-drop", "drops only the fragment that overlaps")
 X(OVERLAP_REPORT, "overlap-report", "reports a fragment that overlaps")
-X(DUPLICATE_OVERLAP, "duplicate-overlap", "takes an exact duplicate for overlap, as RFC 8200 allows")
+X(DUPLICATE_OVERLAP, "duplicate-overlap",
+  "takes an exact duplicate for overlap, as RFC 8200 allows")
 X(DUPLICATE_REPORT, "duplicate-report", "reports an exact duplicate")
 X(ATOMIC_QUEUE, "atomic-queue", "drops an atomic fragment beside others with its Identification")
 X(ATOMIC_QUOTE, "atomic-quote", "quotes a packet without its Fragment header, as RFC 4443 allows")
