@@ -192,8 +192,8 @@ int layer_type_need_field(const struct layer_type *type, const char *field, stru
 	names = layer_type_field_names(type);
 	nearest = layer_type_nearest_field(type, field);
 	return err_set(err, LAB_EINVALID, "layer '%s' has no field '%s'%s%s%s: it has %s",
-		       type->name, field, nearest ? ", did you mean '" : "", nearest ? nearest : "",
-		       nearest ? "'?" : "", names);
+		       type->name, field, nearest ? " (did you mean '" : "", nearest ? nearest : "",
+		       nearest ? "'?)" : "", names);
 }
 
 static const char *kind_name(enum field_kind kind)

@@ -138,7 +138,7 @@ static void test_refused_fields(void **state)
 	lua_State *lua = *state;
 
 	refuse(lua, "return ip6{ hoplimit = 1 }",
-	       "layer 'ip6' has no field 'hoplimit', did you mean 'hop_limit'?: it has version, ");
+	       "layer 'ip6' has no field 'hoplimit' (did you mean 'hop_limit'?): it has version, ");
 	refuse(lua, "\n\nreturn ip6{ hop_limit = 256 }",
 	       ":3: ip6.hop_limit: 256 does not fit into 8 bits");
 	refuse(lua, "return ip6{ hop_limit = -1 }", "ip6.hop_limit: expected a whole number");

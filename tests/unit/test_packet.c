@@ -133,7 +133,7 @@ static void test_refusals(void **state)
 		       "ip6.hop_limit: 256 does not fit into 8 bits (0..255)");
 	rc = layer_set_uint(ip6, "hoplimit", 1, &err);
 	assert_refused(rc, LAB_EINVALID, &err,
-		       "'ip6' has no field 'hoplimit', did you mean 'hop_limit'?");
+		       "'ip6' has no field 'hoplimit' (did you mean 'hop_limit'?)");
 	rc = layer_set_uint(ip6, "src", 1, &err);
 	assert_refused(rc, LAB_EINVALID, &err, "ip6.src: expected an IPv6 address, not a number");
 	rc = layer_set_bytes(ip6, "hop_limit", "x", 1, &err);
