@@ -34,8 +34,13 @@ END
 start_testlabd
 pass "the lab is ready"
 
-# Print what the lab is at until QUERY gives 1.
-follow() { # follow SECONDS QUERY
+# Tell what the lab is at until QUERY gives 1; then the test NAME has passed.
+follow() { # follow NAME SECONDS QUERY
+  local name=$1
+  shift
+  if tell_until "$@"; then pass "$name"; else fail "$name" "not within $1 s: $2" "$(tail -n 5 "$TMP/testlabd.log")"; fi
+}
+tell_until() { # tell_until SECONDS QUERY
   local end=$((SECONDS + $1)) now last=
   until sql_is "$2" 1; do
     [ $SECONDS -lt $end ] || return 1
@@ -47,10 +52,10 @@ follow() { # follow SECONDS QUERY
   done
 }
 
-ok "the known-good kernel proves the lab healthy" follow 600 \
+follow "the known-good kernel proves the lab healthy" 600 \
   "SELECT count(*) FROM lab WHERE key = 'health' AND value = 'healthy'"
 is "$(api GET /api/v1/status | jq -r .health)" healthy "and the API says so"
-ok "the kernel is built, tested and compared" follow 1800 \
+follow "the kernel is built, tested and compared" 1800 \
   "SELECT count(*) FROM cycle c JOIN kernel k USING (kernel_id) JOIN release r USING (release_id)
    WHERE r.name = '$tag' AND c.state = 'done'"
 
@@ -83,7 +88,7 @@ is "$(api GET "/api/v1/files/$capture" | head -c 4 | od -An -tx1 | xargs)" "0a 0
 
 # The same kernel once more: the lab compares the two.
 again=$(api POST /api/v1/cycles "{\"kernel_id\": $kernel}" | jq -r .cycle_id)
-ok "a second run can be asked for" follow 900 \
+follow "a second run can be asked for" 900 \
   "SELECT count(*) FROM cycle WHERE cycle_id = $again AND state = 'done'"
 is "$(sql "SELECT count(*) FROM job WHERE kind = 'build'")" 1 "nothing was built twice"
 api GET "/api/v1/diffs?run=$(sql "SELECT max(run_id) FROM run WHERE cycle_id = $again")" >"$TMP/diffs.json"
