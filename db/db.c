@@ -66,11 +66,15 @@ static int set_sqlite_error(struct db *db, int rc, struct err *err)
 	return err_set(err, code, "database '%s': %s", db->path, reason);
 }
 
-/* SQLite hides why open(2) failed behind "unable to open database file": say it first. */
+/*
+ * SQLite hides why open(2) failed behind "unable to open database file": say it
+ * first. Without opening: closing any descriptor of the file would drop all the
+ * locks that this process has on it (fcntl(2)), and the next program that looks
+ * at the database would take it for unused and remove the write-ahead log.
+ */
 static int check_file(const char *path, bool writable, struct err *err)
 {
 	struct stat st;
-	auto_close int fd = -1;
 
 	if (stat(path, &st) < 0) {
 		if (errno == ENOENT && writable)
@@ -79,8 +83,7 @@ static int check_file(const char *path, bool writable, struct err *err)
 	}
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, LAB_EDB, "database '%s': expected a regular file", path);
-	fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
-	if (fd < 0)
+	if (faccessat(AT_FDCWD, path, writable ? R_OK | W_OK : R_OK, AT_EACCESS) < 0)
 		return err_set(err, -errno, "database '%s': %s", path, strerror(errno));
 	return 0;
 }

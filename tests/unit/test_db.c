@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -183,6 +184,38 @@ static void test_full_disk(void **state)
 	db_close(db);
 }
 
+/*
+ * SQLite holds a read lock on these bytes of an open database (SHARED_FIRST in
+ * its os.h). Another process must see it also after a second connection of ours
+ * was opened and closed; else its own closing would remove the write-ahead log.
+ */
+static void test_locks_survive_readers(void **state)
+{
+	struct fixture *f = *state;
+	struct db *writer = NULL, *reader = NULL;
+	int64_t value = 0;
+	int status = -1;
+	pid_t pid;
+
+	assert_int_equal(db_open(f->path, &writer, &f->err), 0);
+	assert_int_equal(db_run(writer, &f->err, "INSERT INTO lab VALUES ('a', '1')"), 0);
+	assert_int_equal(db_open_readonly(f->path, &reader, &f->err), 0);
+	assert_int_equal(db_get_int(reader, &value, &f->err, "SELECT count(*) FROM lab"), 1);
+	db_close(reader);
+	pid = fork();
+	if (pid == 0) {
+		struct flock lock = {
+			.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002, .l_len = 510
+		};
+		int fd = open(f->path, O_RDWR | O_CLOEXEC);
+
+		_exit(fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_RDLCK ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	db_close(writer);
+}
+
 /* All tables, columns and indexes, comments aside. */
 static char *describe(const char *path)
 {
@@ -303,6 +336,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refuses_folder_and_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refuses_without_permission, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_locks_survive_readers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_older_is_migrated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_transactions_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_values, setup, teardown),
