@@ -161,13 +161,17 @@ static int refuse(const char *file, const config_setting_t *at, struct err *err,
 static int refuse(const char *file, const config_setting_t *at, struct err *err, const char *fmt,
 		  ...)
 {
+	const char *name;
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)err_vset(err, LAB_EINVALID, fmt, ap);
 	va_end(ap);
+	name = config_setting_name(at);
+	if (!name) /* an element of a list */
+		name = config_setting_name(config_setting_parent(at));
 	(void)err_prefix(err, "%s:%u: setting '%s'", file, (unsigned)config_setting_source_line(at),
-			 config_setting_name(at) ? config_setting_name(at) : "(list)");
+			 name);
 	return LAB_EINVALID;
 }
 

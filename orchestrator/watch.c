@@ -166,8 +166,8 @@ static int take_releases(struct orchestrator *lab, const struct source_row *sour
 	if (rc >= 0 && fresh > chosen)
 		rc = decision_add(lab->db, "source",
 				  (struct decision_about){ .source_id = source->source_id }, err,
-				  "%zu older releases of source %s are listed but not tested",
-				  fresh - chosen, source->name);
+				  "%zu older release%s of source %s: listed but not tested",
+				  fresh - chosen, fresh - chosen == 1 ? "" : "s", source->name);
 	return rc;
 }
 

@@ -41,7 +41,7 @@ static const struct {
 	{ "known_good: {\n image = \"/no/such/bzImage\"; };",
 	  ":2: setting 'image': '/no/such/bzImage': No such file or directory" },
 	{ "sources = {};", ":1: setting 'sources': expected a list of sections" },
-	{ "sources = ( 5 );", ":1: setting '(list)': expected a group" },
+	{ "sources = ( 5 );", ":1: setting 'sources': expected a group" },
 	{ "sources = ( {\n name = \"a\"; } );", ": a source needs 'name', 'kind' and 'location'" },
 	{ "sources = (\n {\n name = \"a\"; kind = \"svn\"; location = \"x\"; } );",
 	  ":3: setting 'kind': 'svn' is not known, expected one of \"debian\", \"git\"" },
