@@ -55,4 +55,16 @@ function setup.one_router(t, timers)
 	return address
 end
 
+-- TR1 advertises one more prefix of 64 bits. Returns the NUT's address of it.
+function setup.another_prefix(t, other)
+	t.tr1:send(ip6{ src = t.tr1.link_local, dst = "ff02::1" } / ra{
+		router_lifetime = 1800,
+		nd_prefix{ prefix = other, valid_lifetime = 3600, preferred_lifetime = 3600 },
+	})
+	t:expect(ip6{ src = "::" } / ns{ target = prefix(other .. "/64") },
+		{ within = FIRST_TRY, clause = setup.ADDRESS, why = "the NUT must form an address of prefix " .. other })
+	t:wait(1.5) -- the end of duplicate address detection: RetransTimer (1 s), and slack
+	return t.nut:address_in(other .. "/64")
+end
+
 return setup
