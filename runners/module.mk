@@ -34,7 +34,8 @@ $(call program,testlab-runner,runners/main.c,runners suites packets base,$(runne
 # The whole engine against a node with known faults (tests/integration/400-faults.sh).
 $(call test_program,fault_matrix,\
 	tests/simulated/fault_matrix.c tests/simulated/sim_clock.c tests/simulated/sim_fragment.c \
-	tests/simulated/sim_nd.c tests/simulated/sim_node.c tests/simulated/sim_target.c,runners suites packets base,$(runners_packages))
+	tests/simulated/sim_nd.c tests/simulated/sim_node.c tests/simulated/sim_path.c \
+	tests/simulated/sim_target.c,runners suites packets base,$(runners_packages))
 
 $(call unit_test,test_loop,tests/unit/test_loop.c,runners base,libuv)
 $(call unit_test,test_link,tests/unit/test_link.c,runners base,libuv)

@@ -38,6 +38,8 @@ enum sim_fault sim_fault_from_string(const char *text);
 #define SIM_FRAME_MAX  1600
 
 #define SIM_PACKETS 4
+#define SIM_GLOBALS 2
+#define SIM_PATHS   8
 
 enum sim_state { SIM_NONE, SIM_INCOMPLETE, SIM_REACHABLE, SIM_STALE, SIM_DELAY, SIM_PROBE };
 
@@ -67,6 +69,23 @@ struct sim_packet {
 	struct loop_timer *timer;     /* its 60 seconds */
 };
 
+/* An address of a prefix that a router advertised (RFC 4862 5.5). */
+struct sim_global {
+	struct sim_node *node;
+	uint8_t address[16];
+	bool is_assigned;         /* duplicate address detection is over */
+	struct loop_timer *timer; /* its next event, or NULL */
+};
+
+/* What is known of the path to a destination (RFC 8201 5.2). */
+struct sim_path {
+	uint8_t destination[16];
+	uint8_t last_echo[4]; /* identifier and sequence number of the last echo sent to it */
+	uint32_t mtu;         /* that a Packet Too Big message told; 0: none did */
+	int64_t until_ns;     /* it is used */
+	bool is_atomic;       /* by a fault: atomic fragments */
+};
+
 struct sim_node {
 	struct loop *loop;
 	struct link *link; /* gives the ports */
@@ -76,16 +95,19 @@ struct sim_node {
 	struct loop_watch *watch;
 	uint8_t mac[6];
 	uint8_t link_local[16];
-	uint8_t global[16];
 	bool has_link_local;          /* assigned: duplicate address detection is over */
 	bool is_tentative;            /* it is going on */
-	bool has_global;              /* */
 	int64_t retrans_ns;           /* RetransTimer */
 	struct loop_timer *dad_timer; /* next event of duplicate address detection */
-	struct loop_timer *dad_global_timer;
+	struct sim_global globals[SIM_GLOBALS];
 	struct sim_neighbour neighbours[SIM_NEIGHBOURS];
 	uint8_t router[16]; /* the default router, :: if there is none */
 	struct sim_packet packets[SIM_PACKETS];
+	uint32_t link_mtu;
+	struct sim_path paths[SIM_PATHS];
+	unsigned path_count;
+	uint32_t fragment_id; /* Identification of the last packet that was fragmented */
+	uint8_t pings;        /* sequence number of the last one */
 };
 
 /* --- sim_node.c: packets in and out ----------------------------------------- */
@@ -119,6 +141,16 @@ bool sim_fragment_take(struct sim_node *node, const uint8_t *packet, size_t size
 bool sim_fragment_is_known(struct sim_node *node, const uint8_t *packet, size_t at);
 void sim_fragment_forget_all(struct sim_node *node);
 
+/* --- sim_path.c: path MTU discovery, and fragments that are sent ------------------- */
+
+/* An echo message, in fragments if it is too large for its path. */
+void sim_path_send(struct sim_node *node, const uint8_t *packet, size_t size);
+/* A Packet Too Big message whose checksum is right. */
+void sim_path_too_big(struct sim_node *node, const uint8_t *message, size_t size);
+/* An Echo Request with so many octets of data. */
+void sim_path_ping(struct sim_node *node, const uint8_t destination[16], size_t data_size);
+void sim_path_forget_all(struct sim_node *node);
+
 /* --- sim_nd.c: neighbour discovery and autoconfiguration ---------------------- */
 
 /* The link came up: duplicate address detection begins. */
@@ -127,6 +159,7 @@ void sim_nd_start(struct sim_node *node);
 void sim_nd_stop(struct sim_node *node);
 /* The state after duplicate address detection, with an empty neighbour cache. */
 void sim_nd_settle(struct sim_node *node);
+bool sim_nd_is_on_link(const struct sim_node *node, const uint8_t address[16]);
 void sim_nd_send(struct sim_node *node, const uint8_t destination[16], const uint8_t *packet,
 		 size_t size);
 /* An ICMPv6 message of neighbour discovery whose checksum is right. */

@@ -123,13 +123,18 @@ static struct sim_neighbour *make(struct sim_node *node, const uint8_t address[1
 	return NULL;
 }
 
-/* Link-local addresses and the prefix of its own are on the link, RFC 4861 5.2. */
+/* Link-local addresses and the prefixes of its own are on the link, RFC 4861 5.2. */
+bool sim_nd_is_on_link(const struct sim_node *node, const uint8_t address[16])
+{
+	for (unsigned i = 0; i < SIM_GLOBALS; i++)
+		if (node->globals[i].is_assigned && !memcmp(address, node->globals[i].address, 8))
+			return true;
+	return address[0] == 0xfe;
+}
+
 static const uint8_t *choose_next_hop(const struct sim_node *node, const uint8_t destination[16])
 {
-	bool is_on_link = destination[0] == 0xfe ||
-			  (node->has_global && !memcmp(destination, node->global, 8));
-
-	if (is_on_link || node->fault == SIM_FAULT_NO_ROUTER ||
+	if (sim_nd_is_on_link(node, destination) || node->fault == SIM_FAULT_NO_ROUTER ||
 	    !memcmp(node->router, unspecified, 16))
 		return destination;
 	return node->router;
@@ -294,19 +299,47 @@ static void receive_advertisement(struct sim_node *node, const uint8_t *message,
 
 static void assign_global(void *user)
 {
-	struct sim_node *node = user;
+	struct sim_global *global = user;
 
-	node->dad_global_timer = NULL;
-	node->has_global = true;
+	global->timer = NULL;
+	global->is_assigned = true;
 }
 
 static void solicit_global(void *user)
 {
-	struct sim_node *node = user;
+	struct sim_global *global = user;
+	struct sim_node *node = global->node;
 
-	send_solicitation(node, unspecified, node->global, NULL, 255, false);
-	node->dad_global_timer = loop_timer_start(
-		node->loop, loop_now_ns(node->loop) + node->retrans_ns, assign_global, node);
+	send_solicitation(node, unspecified, global->address, NULL, 255, false);
+	global->timer = loop_timer_start(node->loop, loop_now_ns(node->loop) + node->retrans_ns,
+					 assign_global, global);
+}
+
+/* An address of the prefix, unless there is one or no room for it. */
+static void form_global(struct sim_node *node, const uint8_t prefix[8])
+{
+	struct sim_global *global = node->globals;
+
+	while (global->node && memcmp(global->address, prefix, 8))
+		if (++global == node->globals + SIM_GLOBALS)
+			return;
+	if (global->node)
+		return;
+	global->node = node;
+	memcpy(global->address, prefix, 8);
+	memcpy(global->address + 8, node->link_local + 8, 8);
+	global->timer = loop_timer_start(node->loop, loop_now_ns(node->loop) + DAD_DELAY_NS,
+					 solicit_global, global);
+}
+
+/* What tells the link's MTU, RFC 4861 6.3.4; more than Ethernet's is ignored, RFC 2464 2. */
+static void take_mtu(struct sim_node *node, const uint8_t option[8])
+{
+	uint32_t mtu = (uint32_t)option[4] << 24 | (uint32_t)option[5] << 16 |
+		       (uint32_t)option[6] << 8 | option[7];
+
+	if (mtu >= 1280 && mtu <= 1500 && node->fault != SIM_FAULT_RA_MTU)
+		node->link_mtu = mtu;
 }
 
 static void receive_router(struct sim_node *node, const uint8_t *packet, const uint8_t *message,
@@ -325,14 +358,11 @@ static void receive_router(struct sim_node *node, const uint8_t *packet, const u
 		     (uint32_t)message[14] << 8 | message[15];
 	if (retrans_ms && node->fault != SIM_FAULT_RETRANS_IGNORED)
 		node->retrans_ns = retrans_ms * NS_PER_MS;
-	for (size_t at = 16; at + 32 <= size; at += message[at + 1] * 8u) {
-		if (message[at] != 3 || message[at + 1] != 4 || !(message[at + 3] & 0x40) ||
-		    node->has_global || node->dad_global_timer)
-			continue;
-		memcpy(node->global, message + at + 16, 8);
-		memcpy(node->global + 8, node->link_local + 8, 8);
-		node->dad_global_timer = loop_timer_start(
-			node->loop, loop_now_ns(node->loop) + DAD_DELAY_NS, solicit_global, node);
+	for (size_t at = 16; at + 8 <= size; at += message[at + 1] * 8u) {
+		if (message[at] == 3 && message[at + 1] == 4 && message[at + 3] & 0x40)
+			form_global(node, message + at + 16);
+		if (message[at] == 5)
+			take_mtu(node, message + at);
 	}
 }
 
@@ -391,15 +421,18 @@ void sim_nd_start(struct sim_node *node)
 void sim_nd_stop(struct sim_node *node)
 {
 	cancel(&node->dad_timer);
-	cancel(&node->dad_global_timer);
+	for (unsigned i = 0; i < SIM_GLOBALS; i++) {
+		cancel(&node->globals[i].timer);
+		node->globals[i] = (struct sim_global){ 0 };
+	}
 	for (unsigned i = 0; i < SIM_NEIGHBOURS; i++)
 		forget(&node->neighbours[i]);
 	node->is_tentative = false;
 	node->has_link_local = false;
-	node->has_global = false;
 	node->retrans_ns = NS_PER_SECOND;
 	memset(node->router, 0, 16);
 	sim_fragment_forget_all(node);
+	sim_path_forget_all(node);
 }
 
 void sim_nd_settle(struct sim_node *node)

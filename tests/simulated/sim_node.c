@@ -16,9 +16,12 @@
 #define DESTINATION 60
 
 #define UNREACHABLE  1
+#define TOO_BIG      2
 #define PROBLEM      4
 #define ECHO_REQUEST 128
 #define ECHO_REPLY   129
+
+#define UNKNOWN_INFORMATION 254
 
 #define HEADER    40
 #define ERROR_MAX 1280
@@ -42,8 +45,10 @@ static bool is_multicast(const uint8_t address[16])
 
 bool sim_is_mine(const struct sim_node *node, const uint8_t address[16])
 {
-	return (node->has_link_local && !memcmp(address, node->link_local, 16)) ||
-	       (node->has_global && !memcmp(address, node->global, 16));
+	for (unsigned i = 0; i < SIM_GLOBALS; i++)
+		if (node->globals[i].is_assigned && !memcmp(address, node->globals[i].address, 16))
+			return true;
+	return node->has_link_local && !memcmp(address, node->link_local, 16);
 }
 
 uint16_t sim_checksum(const uint8_t source[16], const uint8_t destination[16], uint8_t protocol,
@@ -119,10 +124,21 @@ static const uint8_t *source_for(const struct sim_node *node, const uint8_t aske
 	bool was_local = !memcmp(asked, node->link_local, 16);
 
 	if (node->fault == fault)
-		return was_local && node->has_global ? node->global
-		       : was_local                   ? node->link_local
-						     : node->link_local;
+		return was_local && node->globals[0].is_assigned ? node->globals[0].address
+								 : node->link_local;
 	return is_multicast(asked) ? node->link_local : asked;
+}
+
+/* Who sent the packet or who it was for forbids an error about it, RFC 4443 section 2.4 e. */
+static bool is_error_forbidden(const struct sim_node *node, const uint8_t *packet, uint8_t type,
+			       uint8_t code)
+{
+	static const uint8_t unspecified[16];
+	bool is_nobody = is_multicast(packet + 8) || !memcmp(packet + 8, unspecified, 16);
+	bool is_option = type == PROBLEM && code == 2;
+
+	return (is_nobody && node->fault != SIM_FAULT_ERROR_SOURCE) ||
+	       (is_multicast(packet + 24) && !is_option && node->fault != SIM_FAULT_ERROR_GROUP);
 }
 
 void sim_send_error(struct sim_node *node, const uint8_t *packet, size_t size, uint8_t type,
@@ -133,6 +149,8 @@ void sim_send_error(struct sim_node *node, const uint8_t *packet, size_t size, u
 	uint8_t other[16];
 	const uint8_t *source = source_for(node, packet + 24, SIM_FAULT_COUNT_);
 
+	if (is_error_forbidden(node, packet, type, code))
+		return;
 	if (quote > ERROR_MAX - HEADER - 8)
 		quote = ERROR_MAX - HEADER - 8;
 	if (node->fault == SIM_FAULT_PROBLEM_QUOTE)
@@ -408,7 +426,7 @@ static void reply(const struct walk *walk, const uint8_t *message, size_t size)
 	mark_reply(walk, packet);
 	if (walk->was_atomic && node->fault == SIM_FAULT_ATOMIC_REPLY)
 		size = insert_fragment_header(packet, size);
-	sim_nd_send(node, walk->packet + 8, packet, size);
+	sim_path_send(node, packet, size);
 }
 
 static bool process_icmp(const struct walk *walk)
@@ -420,6 +438,10 @@ static bool process_icmp(const struct walk *walk)
 		return false;
 	if (message[0] == ECHO_REQUEST && size <= SIM_FRAME_MAX - HEADER - 8)
 		reply(walk, message, size);
+	else if (message[0] == TOO_BIG)
+		sim_path_too_big(walk->node, message, size);
+	else if (message[0] == UNKNOWN_INFORMATION && walk->node->fault == SIM_FAULT_INFORMATION)
+		send_error(walk, PROBLEM, 1, (uint32_t)walk->at);
 	else
 		sim_nd_receive(walk->node, walk->packet, message, size);
 	return true;
@@ -445,7 +467,7 @@ static bool process_header(struct walk *walk, uint8_t type)
 	case ICMPV6:
 		return process_icmp(walk);
 	case UDP:
-		if (node->fault != SIM_FAULT_PORT_SILENT && !is_multicast(walk->packet + 24))
+		if (node->fault != SIM_FAULT_PORT_SILENT)
 			send_error(walk, UNREACHABLE, node->fault == SIM_FAULT_PORT_CODE ? 3 : 4,
 				   0);
 		return true;
@@ -469,8 +491,11 @@ static bool is_for_me(const struct sim_node *node, const uint8_t address[16])
 {
 	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
 	static const uint8_t solicited[13] = { 0xff, 0x02, [11] = 1, [12] = 0xff };
+	static const uint8_t unspecified[16], loopback[16] = { [15] = 1 };
 
-	if (!memcmp(address, all_nodes, 16))
+	if (!memcmp(address, all_nodes, 16) ||
+	    (node->fault == SIM_FAULT_UNSPECIFIED && !memcmp(address, unspecified, 16)) ||
+	    (node->fault == SIM_FAULT_LOOPBACK && !memcmp(address, loopback, 16)))
 		return true;
 	if (!memcmp(address, solicited, 13))
 		return !memcmp(address + 13, node->link_local + 13, 3);

@@ -107,6 +107,16 @@ static int simulation_reboot(void *self, struct err *err)
 	return 0;
 }
 
+/* "ping -6 -c 1 -W 1 [-s SIZE] -I eth0 ADDRESS" */
+static void obey_ping(struct sim_node *node, const char *command)
+{
+	const char *size = strstr(command, " -s ");
+	uint8_t destination[16];
+
+	if (inet_pton(AF_INET6, strrchr(command, ' ') + 1, destination) == 1)
+		sim_path_ping(node, destination, size ? strtoul(size + 4, NULL, 10) : 56);
+}
+
 /* Does what the words mean to the node; everything else succeeds and does nothing. */
 static void obey(struct sim_node *node, const char *command, char *output, size_t size)
 {
@@ -121,6 +131,8 @@ static void obey(struct sim_node *node, const char *command, char *output, size_
 			       "2: eth0    inet6 fe80::%x:%x:%x:%x/64 scope link %s\n",
 			       a[8] << 8 | a[9], a[10] << 8 | a[11], a[12] << 8 | a[13],
 			       a[14] << 8 | a[15], node->has_link_local ? "" : "tentative");
+	else if (!strncmp(command, "ping -6 ", 8))
+		obey_ping(node, command);
 	else if (!strcmp(command, "uname -r"))
 		(void)snprintf(output, size, "simulated\n");
 }
