@@ -221,7 +221,7 @@ check-headers:
 demo-stop: ## stop the lab that `make demo` started
 	$(Q)tools/demo stop
 
-bench: all ## measure: builds, boots, restores, tests, pages
+bench: all $(BUILD)/tests/sample_lab ## measure: builds, boots, restores, tests, repeats, pages
 	$(Q)tools/bench
 
 demo: ## install what is missing, build, start the lab, show its main job
