@@ -204,10 +204,9 @@ fuzz-run: $(FUZZERS)
 			-artifact_prefix=$(BUILD)/corpus/$${f##*/}- $(BUILD)/corpus/$${f##*/} fuzz/corpus/$${f##*/} || exit 1; \
 	done
 
-lint: ## cppcheck over our sources
-	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
-		--suppress=missingIncludeSystem --error-exitcode=1 -I. -I$(BUILD) -D_GNU_SOURCE \
-		-DLAB_VERSION='""' -DLAB_PREFIX='""' $(sort $(wildcard $(ALL_OBJECTS:$(BUILD)/obj/%.o=%.c)))
+lint: compile-commands ## clang-tidy over our sources (.clang-tidy)
+	$(Q)printf '%s\n' $(sort $(ALL_OBJECTS:$(BUILD)/obj/%.o=%.c)) | grep '\.c$$' | \
+		xargs -P $$(nproc) -n 8 clang-tidy --quiet
 
 format: ## clang-format over our sources
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
