@@ -17,9 +17,9 @@ pmtu.FRAGMENT = "RFC 8200 4.5 must"
 pmtu.OVERLAP = "RFC 8200 4.5 must not"
 pmtu.ATOMIC = "RFC 8504 5.1 MUST NOT"
 
--- The clauses that every test of paths checks, and `more`.
+-- The clauses of a reply that may come in fragments, and `more`.
 function pmtu.clauses(more)
-	local clauses = { pmtu.REDUCE, pmtu.FRAGMENT, pmtu.OVERLAP, pmtu.ATOMIC, echo.REPLY, setup.ADDRESS }
+	local clauses = { pmtu.FRAGMENT, pmtu.OVERLAP, pmtu.ATOMIC, echo.REPLY, setup.ADDRESS }
 	for _, clause in ipairs(more or {}) do
 		table.insert(clauses, clause)
 	end
