@@ -17,6 +17,7 @@
 
 #define PING_TIMEOUT_MS 10000
 #define EXEC_TIMEOUT_MS 20000
+#define BUSY_NOTED_NS   NS_PER_SECOND /* a NUT that is busy for so long is mentioned */
 
 /* Times of one attempt, host clock. */
 struct times {
@@ -127,6 +128,8 @@ static void judge_trust(struct attempt *attempt, struct context *context, int rc
 		rc = err_set(err, LAB_EVIRT, "the guest agent does not answer: %s", ping.text);
 	if (rc >= 0)
 		rc = check_counters(context, before, err);
+	if (rc >= 0)
+		rc = loop_check_clock(attempt->loop, err);
 	if (rc >= 0 && !context->judged && context->verdict == VERDICT_PASS)
 		rc = err_set(err, LAB_EFAIL, "the test judged nothing");
 	if (rc < 0)
@@ -268,6 +271,18 @@ static int apply_environment(const struct attempt *attempt, struct err *err)
 	return 0;
 }
 
+/* A kernel that is never idle is worth knowing of, and why the test took so long. */
+static int note_busy(struct context *context, int64_t busy_ns, struct err *err)
+{
+	auto_free char *text = NULL;
+
+	if (busy_ns < BUSY_NOTED_NS)
+		return 0;
+	text = xasprintf("the NUT was busy for %.1f s without a pause", (double)busy_ns / 1e9);
+	return trace_add_step(&context->trace, "note", loop_now_ns(context->loop), true, text, NULL,
+			      err);
+}
+
 int attempt_run(struct attempt *attempt, json_t **ret_report, struct err *err)
 {
 	struct times times = { .started_us = time_wall_us(), .begin_ns = time_monotonic_ns() };
@@ -282,10 +297,13 @@ int attempt_run(struct attempt *attempt, json_t **ret_report, struct err *err)
 	context_init(&context, attempt->loop, attempt->link, attempt->target, attempt->test,
 		     attempt->nut_link_local);
 	*attempt->current = &context;
+	(void)loop_take_busy_ns(attempt->loop); /* of what was before */
 	if (!rc)
 		rc = apply_environment(attempt, &reason);
 	if (!rc)
 		rc = script_run(attempt->scripts, attempt->test, &context_ops, &context, &reason);
+	if (!rc)
+		rc = note_busy(&context, loop_take_busy_ns(attempt->loop), &reason);
 	times.clock_ns = loop_now_ns(attempt->loop) - context.trace.start_ns;
 	times.end_of_test_ns = time_monotonic_ns();
 	if (rc != LAB_ECANCELLED)

@@ -66,6 +66,7 @@ struct clock_virtual {
 	struct vclock_answer answer;        /* the last */
 	int64_t work_host_ns;               /* host time since when loop_work() waits, or 0 */
 	int64_t work_ns;                    /* QEMU's time then */
+	int64_t busy_ns;                    /* longest stretch of it since virtual_take_busy_ns() */
 	struct clock_virtual_stats stats;   /* of all QEMUs; stalls and lost without this one's */
 	struct clock_virtual_stats checked; /* what the last check has reported */
 	struct err trouble;                 /* why this clock cannot go on; code 0: it can */
@@ -243,8 +244,8 @@ static bool apply(struct clock_virtual *clock)
 	clock->is_idle = clock->answer.flags & VCLOCK_IDLE;
 	clock->is_stale = false;
 	clock->stats.vcpus = clock->answer.vcpus;
-	if (clock->answer.busy_ns > clock->stats.longest_busy_ns)
-		clock->stats.longest_busy_ns = clock->answer.busy_ns;
+	if (clock->answer.busy_ns > clock->busy_ns)
+		clock->busy_ns = clock->answer.busy_ns;
 	return true;
 }
 
@@ -284,9 +285,9 @@ static void ask(struct clock_virtual *clock, int64_t target_ns)
 		request.link_sent[i] = link_get_sent(clock->links[i]) - clock->sent_base[i];
 		sent = sent || request.link_sent[i] != clock->request.link_sent[i];
 	}
-	if (clock->asked
-		    ? target_ns == clock->request.until_ns && !sent
-		    : target_ns <= clock->now_ns && clock->is_idle && !clock->is_stale && !sent)
+	/* A request under way is answered as soon as there is news; only our own frames are worth another. */
+	if (!sent &&
+	    (clock->asked || (target_ns <= clock->now_ns && clock->is_idle && !clock->is_stale)))
 		return;
 	/* A full socket means that QEMU reads nothing: the request under way has its limit. */
 	if (send(clock->connection->fd, &request, sizeof(request), MSG_DONTWAIT | MSG_NOSIGNAL) !=
@@ -298,6 +299,19 @@ static void ask(struct clock_virtual *clock, int64_t target_ns)
 	clock->asked = true;
 }
 
+/* How long to wait for something at most, in the host's time. */
+static uint64_t get_alarm_ms(const struct clock_virtual *clock)
+{
+	int64_t grace_ms;
+
+	if (!clock->work_host_ns)
+		return ALARM_MS;
+	grace_ms = (clock->work_host_ns + WORK_GRACE_NS - time_monotonic_ns()) / NS_PER_MS;
+	if (grace_ms > ALARM_MS)
+		return ALARM_MS;
+	return grace_ms > WORK_STEP_MS ? (uint64_t)grace_ms : WORK_STEP_MS;
+}
+
 static void on_alarm(uv_timer_t *alarm)
 {
 	(void)alarm; /* it has ended the wait, and that was all */
@@ -305,14 +319,11 @@ static void on_alarm(uv_timer_t *alarm)
 
 static int wait_for_qemu(struct clock_virtual *clock, uv_loop_t *uv, int64_t until_ns)
 {
-	bool working;
-
 	if (apply(clock))
 		return 0;
 	ask(clock, get_target_ns(clock, until_ns));
-	working = clock->work_host_ns != 0;
 	uv_update_time(uv);
-	(void)uv_timer_start(&clock->alarm, on_alarm, working ? WORK_STEP_MS : ALARM_MS, 0);
+	(void)uv_timer_start(&clock->alarm, on_alarm, get_alarm_ms(clock), 0);
 	(void)uv_run(uv, UV_RUN_ONCE);
 	(void)uv_timer_stop(&clock->alarm);
 	(void)apply(clock);
@@ -390,6 +401,22 @@ static int virtual_check(void *user, struct err *err)
 	return 0;
 }
 
+static int64_t virtual_take_busy_ns(void *user)
+{
+	struct clock_virtual *clock = user;
+	int64_t busy_ns = clock->busy_ns;
+
+	clock->busy_ns = 0;
+	return busy_ns;
+}
+
+static bool virtual_is_settled(void *user)
+{
+	const struct clock_virtual *clock = user;
+
+	return !clock->asked && !clock->answered;
+}
+
 static void release(struct clock_virtual *clock)
 {
 	if (clock->listener_fd >= 0) {
@@ -426,6 +453,8 @@ static const struct clock_ops clock_virtual_ops = {
 	.from_wall_ns = virtual_from_wall_ns,
 	.from_nut_ns = virtual_from_nut_ns,
 	.check = virtual_check,
+	.take_busy_ns = virtual_take_busy_ns,
+	.is_settled = virtual_is_settled,
 	.wait = virtual_wait,
 	.free = virtual_free,
 };

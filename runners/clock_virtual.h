@@ -43,7 +43,6 @@ struct clock_virtual_stats {
 	uint64_t stalls;  /* how often time had to be pushed on: the host gave QEMU no processor */
 	uint64_t missing; /* frames of the NUT that never came */
 	uint64_t lost;    /* frames that never came to the NUT */
-	int64_t longest_busy_ns; /* longest stretch of guest time without an idle moment */
 };
 void clock_virtual_get_stats(const struct clock_virtual *clock,
 			     struct clock_virtual_stats *ret_stats);

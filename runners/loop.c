@@ -155,6 +155,18 @@ int loop_check_clock(const struct loop *loop, struct err *err)
 	return loop->clock_ops->check ? loop->clock_ops->check(loop->clock, err) : 0;
 }
 
+int64_t loop_take_busy_ns(struct loop *loop)
+{
+	return loop->clock_ops->take_busy_ns ? loop->clock_ops->take_busy_ns(loop->clock) : 0;
+}
+
+/* loop_wait() is for the host's affairs, which may be that the NUT hangs: it waits for no clock. */
+static bool is_settled(const struct loop *loop)
+{
+	return loop->working || !loop->clock_ops->is_settled ||
+	       loop->clock_ops->is_settled(loop->clock);
+}
+
 struct loop_timer *loop_timer_start(struct loop *loop, int64_t at_ns, loop_cb cb, void *user)
 {
 	struct loop_timer *timer = xcalloc(1, sizeof(*timer));
@@ -267,19 +279,21 @@ static int run(struct loop *loop, int64_t until_ns, const bool *const stops[], s
 
 	for (;;) {
 		struct loop_timer *due;
+		bool stopped;
 
 		(void)uv_run(&loop->uv, UV_RUN_NOWAIT); /* take in what is ready */
-		if (any(stops, stop_count))
+		stopped = any(stops, stop_count);
+		if (stopped && is_settled(loop))
 			return 1;
 		if (loop->cancelled)
 			return err_set(err, LAB_ECANCELLED, "cancelled");
-		due = take_due(loop, until_ns);
+		due = stopped ? NULL : take_due(loop, until_ns);
 		if (due) {
 			due->cb(due->user);
 			free(due);
 			continue;
 		}
-		if (until_ns <= loop_now_ns(loop))
+		if (until_ns <= loop_now_ns(loop) && !stopped)
 			return 0;
 		next_ns = loop->first && loop->first->at_ns < until_ns ? loop->first->at_ns
 								       : until_ns;

@@ -46,6 +46,11 @@ int64_t loop_get_epoch_ns(const struct loop *loop);
 int64_t loop_from_nut_ns(const struct loop *loop, int64_t nut_ns);
 /* 0 if all times of the run so far can be trusted; LAB_EVIRT, and why not, otherwise. */
 int loop_check_clock(const struct loop *loop, struct err *err);
+/*
+ * The longest stretch since the last call in which the NUT was never idle. A
+ * virtual clock goes at the host's speed then. 0 under the real clock, which does not know.
+ */
+int64_t loop_take_busy_ns(struct loop *loop);
 /* The loop time at which the host's wall clock said `wall_ns`, a moment of the recent past. */
 int64_t loop_from_wall_ns(const struct loop *loop, int64_t wall_ns);
 
@@ -123,8 +128,15 @@ struct clock_ops {
 	int64_t (*from_wall_ns)(void *clock, int64_t wall_ns);
 	/* The clock's time when QEMU's clock said `nut_ns`; NULL for a clock without stamps. */
 	int64_t (*from_nut_ns)(void *clock, int64_t nut_ns);
-	/* loop_check_clock(); NULL for a clock that cannot fail. */
+	/* The next three may be NULL. loop_check_clock(): */
 	int (*check)(void *clock, struct err *err);
+	/* loop_take_busy_ns(): */
+	int64_t (*take_busy_ns)(void *clock);
+	/*
+	 * False while it is still to be heard what time it is. loop_run() does not end
+	 * before, so that whoever it returns to sees a time that is not behind the NUT's.
+	 */
+	bool (*is_settled)(void *clock);
 	/*
 	 * Let time pass to at most `until_ns` (INT64_MAX: no limit), or until an
 	 * event was handled; runs libuv once. Returns 0 or a negative code.

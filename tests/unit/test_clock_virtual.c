@@ -32,14 +32,20 @@ struct bench {
 	int64_t frame_ns; /* loop time of the last frame */
 	int64_t seen_ns;  /* what the loop said then */
 	bool stop;
+	int pipe_fd;
 	/* the library */
 	pthread_t thread;
 	int control_fd, nut_fd;
 	unsigned version;
 	uint64_t sequence;
-	int64_t frame_at_ns;   /* send a frame when the clock passes this; 0: none */
-	int64_t frame_late_ms; /* so long after the answer */
+	int64_t frame_at_ns;    /* send a frame when the clock passes this; 0: none */
+	int64_t frame_late_ms;  /* so long after the answer */
+	pthread_t late_thread;  /* which sends it */
+	int64_t late_frame_ns;  /* its stamp */
+	int64_t answer_late_ms; /* the guest is busy for so long */
+	int64_t busy_ns;        /* and says so */
 	uint64_t stalls;
+	int tell_fd;        /* written when a request comes; 0: none */
 	uint64_t sent_seen; /* what the last request said of frames sent */
 	bool runs;
 };
@@ -60,6 +66,16 @@ static void send_frame(struct bench *bench, int64_t time_ns)
 	assert_int_equal(send(bench->nut_fd, &datagram, sizeof(datagram), 0), sizeof(datagram));
 }
 
+/* The host delivers a datagram late, while the library takes requests already. */
+static void *late_thread(void *arg)
+{
+	struct bench *bench = arg;
+
+	pause_ms(bench->frame_late_ms);
+	send_frame(bench, bench->late_frame_ns);
+	return NULL;
+}
+
 /* Jump to where the request allows, or to the frame before it. */
 static void answer(struct bench *bench, const struct vclock_advance *request, int64_t *now_ns)
 {
@@ -69,9 +85,13 @@ static void answer(struct bench *bench, const struct vclock_advance *request, in
 		.flags = VCLOCK_IDLE,
 		.vcpus = 1,
 		.stalls = bench->stalls,
+		.busy_ns = bench->busy_ns,
 	};
 	int64_t frame_ns = bench->frame_at_ns;
 
+	if (bench->tell_fd > 0)
+		assert_int_equal(write(bench->tell_fd, "x", 1), 1);
+	pause_ms(bench->answer_late_ms);
 	bench->sent_seen = request->link_sent[0];
 	if (request->until_ns > *now_ns)
 		*now_ns = request->until_ns;
@@ -89,8 +109,8 @@ static void answer(struct bench *bench, const struct vclock_advance *request, in
 	reply.now_ns = *now_ns;
 	(void)send(bench->control_fd, &reply, sizeof(reply), MSG_NOSIGNAL);
 	if (frame_ns && bench->frame_late_ms) {
-		pause_ms(bench->frame_late_ms);
-		send_frame(bench, frame_ns);
+		bench->late_frame_ns = frame_ns;
+		assert_int_equal(pthread_create(&bench->late_thread, NULL, late_thread, bench), 0);
 	}
 }
 
@@ -247,6 +267,7 @@ static void late_datagram_is_waited_for(void **state)
 	bench->frame_late_ms = 50;
 	bench->frame_at_ns = QEMU_START_NS + NS_PER_SECOND;
 	assert_int_equal(run_for(bench, 60 * NS_PER_SECOND), 1);
+	assert_int_equal(pthread_join(bench->late_thread, NULL), 0);
 	assert_int_equal(bench->seen_ns - bench->frame_ns, NS_PER_MS);
 	clock_virtual_get_stats(bench->clock, &stats);
 	assert_int_equal(stats.missing, 0);
@@ -316,6 +337,57 @@ static void long_work_is_given_time(void **state)
 	assert_in_range(loop_now_ns(bench->loop) - before_ns, 100 * NS_PER_MS, 5 * NS_PER_SECOND);
 }
 
+static void on_pipe(void *user)
+{
+	struct bench *bench = user;
+	char byte;
+
+	assert_int_equal(read(bench->pipe_fd, &byte, 1), 1);
+	bench->stop = true;
+}
+
+/* The guest agent has answered, the guest is still busy: whoever waited gets to see the time of now. */
+static void stop_waits_for_the_time(void **state)
+{
+	struct bench *bench = *state;
+	struct loop_watch *watch;
+	int64_t before_ns;
+	int fds[2];
+
+	start_library(bench);
+	assert_int_equal(pipe(fds), 0);
+	bench->pipe_fd = fds[0];
+	watch = loop_watch_start(bench->loop, fds[0], on_pipe, bench);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	bench->answer_late_ms = 30;
+	bench->frame_at_ns = QEMU_START_NS + 5 * NS_PER_SECOND;
+	before_ns = loop_now_ns(bench->loop);
+	/* Nothing was asked yet when it stops: at once. */
+	assert_int_equal(run_for(bench, 10 * NS_PER_SECOND), 1);
+	assert_int_equal(loop_now_ns(bench->loop), before_ns);
+	/* Here the library has been asked (it writes the pipe), and is waited for. */
+	bench->tell_fd = fds[1];
+	bench->stop = false;
+	assert_int_equal(loop_run(bench->loop, before_ns + 10 * NS_PER_SECOND, &bench->stop, NULL),
+			 1);
+	assert_in_range(loop_now_ns(bench->loop), before_ns + 5 * NS_PER_SECOND,
+			before_ns + 10 * NS_PER_SECOND);
+	loop_watch_stop(watch);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
+static void busy_guest_is_told_of(void **state)
+{
+	struct bench *bench = *state;
+
+	start_library(bench);
+	bench->busy_ns = 3 * NS_PER_SECOND;
+	assert_int_equal(run_for(bench, NS_PER_SECOND), 0);
+	assert_int_equal(loop_take_busy_ns(bench->loop), 3 * NS_PER_SECOND);
+	assert_int_equal(loop_take_busy_ns(bench->loop), 0);
+}
+
 static void other_version_is_refused(void **state)
 {
 	struct bench *bench = *state;
@@ -374,6 +446,8 @@ int main(void)
 		T(requests_count_our_frames),
 		T(time_stands_still_during_work),
 		T(long_work_is_given_time),
+		T(stop_waits_for_the_time),
+		T(busy_guest_is_told_of),
 		T(other_version_is_refused),
 		T(qemu_can_end_and_another_come),
 		T(stall_is_reported),

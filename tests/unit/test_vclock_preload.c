@@ -234,7 +234,7 @@ static void ask(struct lab *lab, int64_t until_ns)
 		.header = { VCLOCK_MAGIC, VCLOCK_VERSION, VCLOCK_ADVANCE },
 		.id = ++lab->id,
 		.until_ns = until_ns,
-		.patience_ns = VCLOCK_PATIENCE_NS,
+		.patience_ns = NS_PER_SECOND, /* on a loaded host bursts are longer */
 		.link_sent = { lab->sent },
 	};
 
@@ -308,7 +308,7 @@ static void test_frames_are_not_overtaken(void **state)
 		for (; (uint64_t)i < lab->answer.link_sent[0]; i++)
 			take_frame(lab);
 		assert_in_range(lab->answer.now_ns, lab->start_ns + 500 * NS_PER_MS + EXECUTE_NS,
-				lab->start_ns + 600 * NS_PER_MS);
+				lab->start_ns + 900 * NS_PER_MS);
 	}
 }
 
