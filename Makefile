@@ -146,6 +146,8 @@ preload = $(eval $(call preload_template,$(1),$(2),$(3)))
 
 -include $(MODULES:%=%/module.mk)
 
+all_sources = $(sort $(patsubst $(BUILD)/pic/%.o,%.c,$(ALL_OBJECTS:$(BUILD)/obj/%.o=%.c)))
+
 all: $(PROGRAMS) ## build the programs (build/testlab, build/testlabd, ...)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
@@ -205,7 +207,7 @@ fuzz-run: $(FUZZERS)
 	done
 
 lint: compile-commands ## clang-tidy over our sources (.clang-tidy)
-	$(Q)printf '%s\n' $(sort $(ALL_OBJECTS:$(BUILD)/obj/%.o=%.c)) | grep '\.c$$' | \
+	$(Q)printf '%s\n' $(all_sources) | \
 		xargs -P $$(nproc) -n 8 clang-tidy --quiet
 
 format: ## clang-format over our sources
@@ -254,7 +256,7 @@ dist: ## testlab-VERSION.tar.xz of the last commit
 	$(Q)git archive --prefix=testlab-$(VERSION)/ HEAD | xz > testlab-$(VERSION).tar.xz
 
 compile-commands: ## compile_commands.json for editors
-	$(Q){ echo '['; for s in $(sort $(ALL_OBJECTS:$(BUILD)/obj/%.o=%.c)); do \
+	$(Q){ echo '['; for s in $(all_sources); do \
 		printf '%s{"directory":"%s","file":"%s","command":%s}\n' "$$comma" '$(CURDIR)' "$$s" \
 			"$$(printf '%s' '$(CC) $(subst ','\'',$(LAB_CFLAGS)) -c '"$$s" | sed 's/[\\"]/\\&/g; s/.*/"&"/')"; \
 		comma=,; done; echo ']'; } > compile_commands.json
