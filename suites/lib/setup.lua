@@ -64,7 +64,9 @@ function setup.another_prefix(t, other)
 	t:expect(ip6{ src = "::" } / ns{ target = prefix(other .. "/64") },
 		{ within = FIRST_TRY, clause = setup.ADDRESS, why = "the NUT must form an address of prefix " .. other })
 	t:wait(1.5) -- the end of duplicate address detection: RetransTimer (1 s), and slack
-	return t.nut:address_in(other .. "/64")
+	local address = t.nut:address_in(other .. "/64")
+	wait_until_assigned(t, address)
+	return address
 end
 
 return setup
