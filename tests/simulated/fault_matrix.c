@@ -17,7 +17,7 @@
 #include "runners/run.h"
 #include "tests/simulated/sim.h"
 
-#define TESTS_MAX 512
+#define LINES_MAX 4096
 
 struct line {
 	char fault[64];
@@ -90,7 +90,7 @@ static bool has_line(const struct line *lines, size_t count, const char *test, b
 	return false;
 }
 
-static size_t read_matrix(const char *path, struct line lines[static TESTS_MAX])
+static size_t read_matrix(const char *path, struct line lines[static LINES_MAX])
 {
 	struct err err = ERR_INIT;
 	auto_free char *text = NULL;
@@ -102,11 +102,15 @@ static size_t read_matrix(const char *path, struct line lines[static TESTS_MAX])
 		exit(1);
 	}
 	rest = text;
-	while ((row = strsep(&rest, "\n")) && count < TESTS_MAX) {
+	while ((row = strsep(&rest, "\n"))) {
 		struct line *line = &lines[count];
 
 		if (!*row || *row == '#')
 			continue;
+		if (count == LINES_MAX) {
+			printf("Bail out! %s: more than %d lines\n", path, LINES_MAX);
+			exit(1);
+		}
 		if (sscanf(row, "%63[^\t]\t%63[^\t]\t%15[A-Z]", line->fault, line->test,
 			   line->verdict) != 3) {
 			printf("Bail out! %s: cannot read '%s'\n", path, row);
@@ -119,7 +123,7 @@ static size_t read_matrix(const char *path, struct line lines[static TESTS_MAX])
 
 int main(int argc, char **argv)
 {
-	static struct line lines[TESTS_MAX];
+	static struct line lines[LINES_MAX];
 	char scratch[] = "/tmp/testlab-matrix-XXXXXX";
 	unsigned failed = 0;
 	size_t count, shown = 0;

@@ -416,9 +416,9 @@ static void reply(const struct walk *walk, const uint8_t *message, size_t size)
 		answer[5]++;
 	if (node->fault == SIM_FAULT_ECHO_SEQUENCE)
 		answer[7]++;
-	if (node->fault == SIM_FAULT_ECHO_DATA)
+	if (node->fault == SIM_FAULT_ECHO_DATA && size > 8)
 		answer[size - 1]++;
-	if (node->fault == SIM_FAULT_ECHO_SHORT)
+	if (node->fault == SIM_FAULT_ECHO_SHORT && size > 8)
 		size--;
 	size = sim_build_icmp(packet, source, walk->packet + 8,
 			      node->fault == SIM_FAULT_ECHO_HOP_LIMIT ? walk->packet[7] : 64,
