@@ -27,6 +27,7 @@
 #include "orchestrator/child.h"
 #include "orchestrator/ingest.h"
 #include "orchestrator/lab.h"
+#include "orchestrator/sweep.h"
 
 /* Pages and the CLI show progress; more often than this nobody sees. */
 #define PROGRESS_INTERVAL_NS NS_PER_SECOND
@@ -137,7 +138,7 @@ static void on_removed(uv_work_t *work, int status)
 	struct job **at = &job->lab->jobs;
 
 	(void)status;
-	if (job->work_rc < 0)
+	if (job->work_rc < 0 && job->work_rc != LAB_ECANCELLED)
 		lab_complain("remove a scratch folder", &job->work_err);
 	while (*at != job)
 		at = &(*at)->next;
@@ -150,7 +151,7 @@ static void remove_scratch(uv_work_t *work)
 {
 	struct job *job = work->data;
 
-	job->work_rc = fs_remove_tree(job->scratch, &job->work_err);
+	job->work_rc = sweep_tree(job->scratch, &job->lab->hurry, &job->work_err);
 }
 
 /* Its slot is free now, though its folder is still being removed. */

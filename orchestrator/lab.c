@@ -20,8 +20,11 @@
 #include "orchestrator/config.h"
 #include "orchestrator/ingest.h"
 #include "orchestrator/job.h"
+#include "orchestrator/sweep.h"
 
 #define TICK_MS 1000
+/* A stop waits so long for scratch folders to be removed. */
+#define SWEEP_PATIENCE_TICKS 5
 
 void lab_wake(struct orchestrator *lab)
 {
@@ -52,7 +55,7 @@ static void on_round(uv_prepare_t *round)
 {
 	struct orchestrator *lab = round->data;
 
-	if (lab->stopping && !lab->jobs && !lab->catalogue) {
+	if (lab->stopping && !lab->jobs && !lab->catalogue && !lab->is_sweeping) {
 		close_handles(lab);
 		return;
 	}
@@ -67,6 +70,8 @@ static void on_tick(uv_timer_t *tick)
 	struct orchestrator *lab = tick->data;
 
 	job_tick(lab);
+	if (lab->stopping && ++lab->stopping_ticks > SWEEP_PATIENCE_TICKS)
+		atomic_store(&lab->hurry, true);
 	lab_wake(lab);
 }
 
@@ -117,6 +122,7 @@ static int find_folders(struct orchestrator *lab, struct err *err)
 	int rc;
 
 	lab->scratch_folder = path_join(state, "scratch");
+	lab->trash_folder = path_join(state, "trash");
 	lab->cache_folder = path_join(state, "cache");
 	lab->ccache_folder = path_join(state, "ccache");
 	rc = fs_mkdir_parents(lab->cache_folder, 0700, err);
@@ -170,6 +176,7 @@ int orchestrator_run(struct orchestrator *lab, struct err *err)
 
 	if (!lab->stopping)
 		catalogue_start(lab);
+	sweep_start(lab);
 	(void)uv_run(&lab->uv, UV_RUN_DEFAULT);
 	rc = uv_loop_close(&lab->uv);
 	lab_assert(rc == 0); /* else a handle was left open */
@@ -191,6 +198,7 @@ void orchestrator_free(struct orchestrator *lab)
 	free(lab->builder_path);
 	free(lab->runner_path);
 	free(lab->scratch_folder);
+	free(lab->trash_folder);
 	free(lab->cache_folder);
 	free(lab->ccache_folder);
 	free(lab);

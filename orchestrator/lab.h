@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -34,10 +35,14 @@ struct orchestrator {
 	int64_t resume_us;        /* no work before that, after trouble with the database */
 	bool needs_round;         /* something changed that the scheduler should see */
 	bool stopping;
-	bool closed;        /* the loop's handles are on their way out */
-	char *builder_path; /* testlab-builder */
-	char *runner_path;  /* testlab-runner */
-	char *scratch_folder;
+	unsigned stopping_ticks; /* seconds since then */
+	bool is_sweeping;        /* the trash is being emptied */
+	atomic_bool hurry;       /* for removers of folders: leave the rest to the next start */
+	bool closed;             /* the loop's handles are on their way out */
+	char *builder_path;      /* testlab-builder */
+	char *runner_path;       /* testlab-runner */
+	char *scratch_folder;    /* of running jobs, one folder each */
+	char *trash_folder;      /* what is to be removed */
 	char *cache_folder;
 	char *ccache_folder;
 	pthread_mutex_t lock;     /* guards `requests` and `refuses` */

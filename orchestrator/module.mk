@@ -2,7 +2,7 @@ orchestrator_sources := orchestrator/ask.c orchestrator/build.c orchestrator/cat
 	orchestrator/config.c \
 	orchestrator/cycle.c orchestrator/health.c orchestrator/ingest.c orchestrator/job.c orchestrator/lab.c \
 	orchestrator/process.c orchestrator/recover.c orchestrator/run.c orchestrator/schedule.c \
-	orchestrator/state_folder.c orchestrator/trigger.c orchestrator/watch.c
+	orchestrator/state_folder.c orchestrator/sweep.c orchestrator/trigger.c orchestrator/watch.c
 $(call archive,orchestrator,$(orchestrator_sources))
 $(call program,testlabd,orchestrator/main.c,web orchestrator db base,\
 	libuv sqlite3 jansson libconfig libmicrohttpd libzstd libcrypto)

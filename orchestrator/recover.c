@@ -8,13 +8,13 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "db/artifact.h"
 #include "db/db.h"
 #include "db/store.h"
 #include "orchestrator/lab.h"
 #include "orchestrator/process.h"
+#include "orchestrator/sweep.h"
 
 /* A child dies with its parent within 5 s by itself; SIGKILL takes no time at all. */
 #define END_TIMEOUT_MS 10000
@@ -46,9 +46,7 @@ int recover(struct orchestrator *lab, struct err *err)
 
 	rc = end_children(lab, err);
 	if (rc >= 0)
-		rc = fs_remove_tree(lab->scratch_folder, err);
-	if (rc >= 0)
-		rc = fs_mkdir_parents(lab->scratch_folder, 0700, err);
+		rc = sweep_scratch(lab, err);
 	if (rc >= 0)
 		rc = db_run(lab->db, err,
 			    "UPDATE kernel SET state = 'new' WHERE state = 'building'");
