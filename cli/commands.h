@@ -5,6 +5,7 @@
 
 extern const struct command command_run;
 extern const struct command command_sets;
+extern const struct command command_clauses;
 extern const struct command command_doctor;
 extern const struct command command_status;
 extern const struct command command_trigger;

@@ -1,5 +1,5 @@
 /*
- * testlab: the command line. `run`, `sets` and `doctor` need no daemon and no
+ * testlab: the command line. `run`, `sets`, `clauses` and `doctor` need no daemon and no
  * database; they use the same helper programs as the daemon. `status` and
  * `trigger` talk to a daemon over HTTP.
  */
@@ -12,7 +12,8 @@
 const char *const format_words[] = { "text", "json", NULL };
 
 static const struct command *const commands[] = {
-	&command_run, &command_sets, &command_doctor, &command_status, &command_trigger,
+	&command_run,    &command_sets,   &command_clauses,
+	&command_doctor, &command_status, &command_trigger,
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

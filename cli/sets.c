@@ -3,74 +3,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/fs.h"
 #include "base/json.h"
 #include "base/limits.h"
-#include "base/proc.h"
-#include "base/report.h"
 #include "cli/commands.h"
+#include "cli/runner_list.h"
 #include "cli/show.h"
-
-#define SETS_TIMEOUT_MS 60000
-#define SETS_BYTES_MAX  (16u << 20)
-
-static int take_set(json_t *value, void *user, struct err *err)
-{
-	json_t *sets = user;
-	const char *name;
-	int rc;
-
-	if (strcmp(json_string_or(value, "event", ""), "set") != 0)
-		return 0;
-	rc = json_get_string(value, "name", &name, err);
-	if (rc < 0)
-		return rc;
-	(void)json_object_del(value, "event");
-	(void)json_array_append(sets, value);
-	return 0;
-}
-
-static int parse_sets(const struct buf *output, json_t *sets, struct err *err)
-{
-	struct report_reader *reader = report_reader_new(take_set, sets);
-	int rc = report_reader_feed(reader, output->data ? output->data : "", output->size, err);
-
-	report_reader_free(reader);
-	return rc;
-}
 
 int sets_load(json_t **ret_sets, struct err *err)
 {
-	auto_cleanup(buf_release_p) struct buf output = BUF_INIT(SETS_BYTES_MAX);
-	auto_cleanup(buf_release_p) struct buf errors = BUF_INIT(LIMIT_FRAME_BYTES);
-	auto_json json_t *sets = json_array();
-	auto_free char *runner = NULL;
-	struct proc_spec spec = { .output = &output,
-				  .error_output = &errors,
-				  .timeout_ms = SETS_TIMEOUT_MS };
-	int rc;
-
-	rc = fs_find_program("testlab-runner", &runner, err);
-	if (rc < 0)
-		return rc;
-	spec.argv = (const char *const[]){ runner, "sets", NULL };
-	rc = proc_run(&spec, err);
-	if (rc > 0) {
-		while (errors.size && errors.data[errors.size - 1] == '\n')
-			errors.data[--errors.size] = '\0';
-		return err_set(err, LAB_ECHILD, "testlab-runner sets: %s",
-			       errors.size ? errors.data : "it did not say why");
-	}
-	if (rc == 0)
-		rc = parse_sets(&output, sets, err);
-	if (rc < 0)
-		return err_prefix(err, "testlab-runner sets");
-	*ret_sets = json_incref(sets);
-	return 0;
+	return runner_list("sets", "set", "name", ret_sets, err);
 }
 
 const json_t *sets_find(const json_t *sets, const char *name)

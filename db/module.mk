@@ -1,7 +1,7 @@
 db_sources := db/db.c db/migrate.c db/artifact.c db/compare.c db/store_source.c db/store_release.c \
 	db/store_kernel.c db/store_cycle.c db/store_job.c db/store_run.c db/store_clock_sample.c db/store_diff.c db/store_lab.c \
 	db/query.c db/query_lab.c db/query_queue.c db/query_kernel.c db/query_run.c db/query_verdict.c \
-	db/query_diff.c db/query_file.c
+	db/query_clause.c db/query_diff.c db/query_file.c
 $(call archive,db,$(db_sources))
 
 # The schema as one C string literal.

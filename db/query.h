@@ -32,6 +32,14 @@ int query_sources(struct db *db, json_t **ret_value, struct err *err);
 /* The sets of the plan and those that have runs, by name. */
 int query_sets(struct db *db, json_t **ret_value, struct err *err);
 
+struct query_clause_filter {
+	int64_t rfc; /* 0 = any */
+	int covered; /* 1 those that a test names, 0 the others, -1 any */
+};
+/* What the RFCs require, by RFC and in its order; the counts leave `covered` out of account. */
+int query_clauses(struct db *db, const struct query_clause_filter *filter, json_t **ret_value,
+		  struct err *err);
+
 struct query_decision_filter {
 	const char *area;                              /* NULL = any */
 	int64_t kernel_id, run_id, diff_id, source_id; /* 0 = any */

@@ -1,11 +1,13 @@
 /*
- * The test sets as the runner knows them, with how many of their tests exist:
- * asked for once at start, because the daemon links no Lua, and kept in the
- * database under the key 'sets' for pages and API.
+ * What the runner knows of its tests: the sets, with how many of their tests
+ * exist, and the clauses with their tests. Asked for once at start, one after
+ * the other, because the daemon links no Lua, and kept in the database under
+ * the list's name for pages and API.
  */
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
@@ -19,24 +21,49 @@
 
 #define DEADLINE_MS 60000
 
-/* The fields that are shown; the lists of ids would make most of it. */
-static int take_set(json_t *value, void *user, struct err *err)
+struct list {
+	const char *name;    /* the runner's command, and the key in the database */
+	const char *keys[8]; /* fields that are shown, up to a NULL */
+};
+
+/* A set's list of ids would make most of it, and is not shown. */
+static const struct list lists[] = {
+	{ "sets", { "name", "title", "role", "planned", "implemented" } },
+	{ "clauses", { "name", "rfc", "rfc_title", "section", "level", "requirements", "tests" } },
+};
+#define LIST_COUNT (sizeof(lists) / sizeof(lists[0]))
+
+struct taking {
+	const struct list *list;
+	json_t *items;
+};
+
+static int take_item(json_t *value, void *user, struct err *err)
 {
-	static const char *const keys[] = { "name", "title", "role", "planned", "implemented" };
-	json_t *set = json_object();
+	const struct taking *taking = user;
+	json_t *item = json_object();
 
 	(void)err;
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		json_object_set(set, keys[i], json_object_get(value, keys[i]));
-	json_array_append_new(user, set);
+	for (const char *const *key = taking->list->keys; *key; key++)
+		json_object_set(item, *key, json_object_get(value, *key));
+	json_array_append_new(taking->items, item);
 	return 0;
 }
 
-/* What the runner printed becomes the lab's 'sets'. */
-static int store_sets(struct orchestrator *lab, const char *path, struct err *err)
+static char *log_path(const struct orchestrator *lab, const struct list *list)
+{
+	auto_free char *name = xasprintf("%s.log", list->name);
+
+	return path_join(lab->scratch_folder, name);
+}
+
+/* What the runner printed becomes the lab's value of that name. */
+static int store_list(struct orchestrator *lab, const struct list *list, const char *path,
+		      struct err *err)
 {
 	auto_free char *data = NULL, *text = NULL;
-	auto_json json_t *sets = json_array();
+	auto_json json_t *items = json_array();
+	struct taking taking = { .list = list, .items = items };
 	struct report_reader *reader;
 	size_t size;
 	int rc;
@@ -44,31 +71,37 @@ static int store_sets(struct orchestrator *lab, const char *path, struct err *er
 	rc = fs_read_file(path, LIMIT_REPORT_LINE, &data, &size, err);
 	if (rc < 0)
 		return rc;
-	reader = report_reader_new(take_set, sets);
+	reader = report_reader_new(take_item, &taking);
 	rc = report_reader_feed(reader, data, size, err);
 	report_reader_free(reader);
 	if (rc < 0)
 		return rc;
-	text = json_text(sets);
-	return lab_set(lab->db, "sets", text, err);
+	text = json_text(items);
+	return lab_set(lab->db, list->name, text, err);
 }
+
+static void start_list(struct orchestrator *lab);
 
 static void on_end(const struct child_end *end, void *user)
 {
 	struct orchestrator *lab = user;
-	auto_free char *path = path_join(lab->scratch_folder, "sets.log");
+	const struct list *list = &lists[lab->catalogue_list];
+	auto_free char *path = log_path(lab, list);
 	struct err err = ERR_INIT;
 	int rc = 0;
 
 	lab->catalogue = NULL;
 	if (end->signal == 0 && end->exit_status == 0)
-		rc = store_sets(lab, path, &err);
+		rc = store_list(lab, list, path, &err);
 	else if (!lab->stopping)
-		rc = err_set(&err, LAB_ECHILD, "testlab-runner ended with status %d: %s",
-			     end->exit_status, end->log_tail);
+		rc = err_set(&err, LAB_ECHILD, "testlab-runner %s ended with status %d: %s",
+			     list->name, end->exit_status, end->log_tail);
 	if (rc < 0)
-		lab_complain("list of test sets", &err);
+		lab_complain("list of tests", &err);
 	(void)unlink(path); /* else the next start sweeps it */
+	lab->catalogue_list++;
+	if (!lab->stopping && lab->catalogue_list < LIST_COUNT)
+		start_list(lab);
 }
 
 static int ignore_report(json_t *value, void *user, struct err *err)
@@ -79,10 +112,11 @@ static int ignore_report(json_t *value, void *user, struct err *err)
 	return 0;
 }
 
-void catalogue_start(struct orchestrator *lab)
+static void start_list(struct orchestrator *lab)
 {
-	auto_free char *path = path_join(lab->scratch_folder, "sets.log");
-	const char *argv[] = { lab->runner_path, "sets", NULL };
+	const struct list *list = &lists[lab->catalogue_list];
+	auto_free char *path = log_path(lab, list);
+	const char *argv[] = { lab->runner_path, list->name, NULL };
 	const struct child_spec spec = {
 		.uv = &lab->uv,
 		.argv = argv,
@@ -95,7 +129,13 @@ void catalogue_start(struct orchestrator *lab)
 	struct err err = ERR_INIT;
 
 	if (child_start(&spec, &lab->catalogue, &err) < 0)
-		lab_complain("list of test sets", &err);
+		lab_complain("list of tests", &err);
+}
+
+void catalogue_start(struct orchestrator *lab)
+{
+	lab->catalogue_list = 0;
+	start_list(lab);
 }
 
 void catalogue_stop(struct orchestrator *lab)

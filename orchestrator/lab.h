@@ -30,7 +30,8 @@ struct orchestrator {
 	uv_signal_t terminate[2]; /* SIGTERM, SIGINT */
 	struct ingest *ingest;    /* files on their way into the database */
 	struct job *jobs;         /* running, newest first */
-	struct child *catalogue;  /* testlab-runner listing its sets, NULL when it has ended */
+	struct child *catalogue;  /* testlab-runner listing its tests, NULL when it has ended */
+	size_t catalogue_list;    /* which of the lists it prints */
 	int64_t prune_at_us;      /* when old files are looked for again */
 	int64_t resume_us;        /* no work before that, after trouble with the database */
 	bool needs_round;         /* something changed that the scheduler should see */
@@ -116,9 +117,9 @@ int build_start(struct orchestrator *lab, struct cycle_row *cycle, struct err *e
 int image_start(struct orchestrator *lab, struct cycle_row *cycle, struct err *err);
 int run_start(struct orchestrator *lab, struct cycle_row *cycle, int64_t run_id, struct err *err);
 
-/* --- catalogue.c: the test sets ----------------------------------------------- */
+/* --- catalogue.c: test sets and clauses ----------------------------------------------- */
 
-/* Have the runner list its sets; failures are logged and leave the list that was there. */
+/* Have the runner list its sets, then the clauses; failures are logged and leave what was there. */
 void catalogue_start(struct orchestrator *lab);
 void catalogue_stop(struct orchestrator *lab);
 

@@ -21,6 +21,8 @@ static const struct command {
 	  "[--kernel IMAGE --initramfs FILE]  check every part that a run needs" },
 	{ "bench", bench_main, "IMAGE INITRAMFS FOLDER  measure with one NUT; for tools/bench" },
 	{ "sets", sets_main, "  print the catalogue of test sets, one JSON object a line" },
+	{ "clauses", clauses_main,
+	  "  print the clauses and the tests of each, one JSON object a line" },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

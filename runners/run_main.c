@@ -14,6 +14,7 @@
 #include "base/proc.h"
 #include "base/report.h"
 #include "runners/run.h"
+#include "suites/clause.h"
 #include "suites/suite.h"
 
 enum { STATUS_DONE = 0, STATUS_FAILED = 1, STATUS_BAD_JOB = 2 };
@@ -51,43 +52,80 @@ int run_main(const char *job_path)
 	return rc < 0 ? report_failure(&err) : STATUS_DONE;
 }
 
-static int print_sets(struct err *err)
+/* Each of `values` as one line of event `event` on stdout. */
+static int print_values(const json_t *values, const char *event, struct err *err)
 {
-	struct suite *suite = NULL;
-	auto_free char *data = NULL;
-	auto_json json_t *sets = NULL;
-	json_t *set;
+	json_t *value;
 	size_t i;
 	int rc;
 
-	rc = fs_find_data(&data, err);
-	if (!rc)
-		rc = suite_open(data, &suite, err);
-	if (rc < 0)
-		return rc;
-	sets = suite_sets_to_json(suite);
-	suite_close(suite);
-	json_array_foreach(sets, i, set) {
-		(void)json_object_set_new(set, "event", json_string("set"));
-		rc = report_send(STDOUT_FILENO, json_incref(set), err);
+	json_array_foreach((json_t *)(uintptr_t)values, i, value) {
+		(void)json_object_set_new(value, "event", json_string(event));
+		rc = report_send(STDOUT_FILENO, json_incref(value), err);
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
 }
 
-int sets_main(int argc, char **argv)
+static int print_sets(const char *data, const struct suite *suite, struct err *err)
 {
-	struct err err = ERR_INIT;
+	auto_json json_t *sets = suite_sets_to_json(suite);
 
-	(void)argv;
+	(void)data;
+	return print_values(sets, "set", err);
+}
+
+static int print_clauses(const char *data, const struct suite *suite, struct err *err)
+{
+	auto_free char *folder = path_join(data, "suites/clauses");
+	auto_json json_t *clauses = NULL;
+	struct clause_list *list = NULL;
+	int rc;
+
+	rc = clause_list_open(folder, &list, err);
+	if (!rc)
+		rc = clause_list_check(list, suite, err);
+	if (!rc) {
+		clauses = clause_list_to_json(list, suite);
+		rc = print_values(clauses, "clause", err);
+	}
+	clause_list_free(list);
+	return rc;
+}
+
+/* Have `print` list what there is in the data folder. */
+static int list_main(int argc, char **argv,
+		     int (*print)(const char *data, const struct suite *suite, struct err *err))
+{
+	struct suite *suite = NULL;
+	auto_free char *data = NULL;
+	struct err err = ERR_INIT;
+	int rc;
+
 	if (argc != 1) {
-		fprintf(stderr, "testlab-runner sets: takes no argument\n");
+		fprintf(stderr, "testlab-runner %s: takes no argument\n", argv[0]);
 		return STATUS_BAD_JOB;
 	}
-	if (print_sets(&err) < 0) {
+	rc = fs_find_data(&data, &err);
+	if (!rc)
+		rc = suite_open(data, &suite, &err);
+	if (!rc)
+		rc = print(data, suite, &err);
+	suite_close(suite);
+	if (rc < 0) {
 		fprintf(stderr, "testlab-runner: %s\n", err.text);
 		return STATUS_FAILED;
 	}
 	return STATUS_DONE;
+}
+
+int sets_main(int argc, char **argv)
+{
+	return list_main(argc, argv, print_sets);
+}
+
+int clauses_main(int argc, char **argv)
+{
+	return list_main(argc, argv, print_clauses);
 }

@@ -5,3 +5,5 @@
 int run_main(const char *job_path);
 /* `sets`: the catalogue on stdout, one JSON object a line. */
 int sets_main(int argc, char **argv);
+/* `clauses`: what the RFCs require and which tests check it, likewise. */
+int clauses_main(int argc, char **argv);

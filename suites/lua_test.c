@@ -39,6 +39,7 @@ static const struct {
 	{ "should", SCRIPT_LEVEL_SHOULD },
 	{ "should not", SCRIPT_LEVEL_SHOULD },
 	{ "RECOMMENDED", SCRIPT_LEVEL_SHOULD },
+	{ "recommended", SCRIPT_LEVEL_SHOULD },
 	{ "MAY", SCRIPT_LEVEL_MAY },
 	{ "may", SCRIPT_LEVEL_MAY },
 	{ "OPTIONAL", SCRIPT_LEVEL_MAY },

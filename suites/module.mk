@@ -1,4 +1,5 @@
 suites_sources := \
+	suites/clause.c \
 	suites/lua_context.c \
 	suites/lua_host.c \
 	suites/lua_packet.c \
@@ -9,6 +10,7 @@ suites_sources := \
 	suites/suite.c
 $(call archive,suites,$(suites_sources))
 
+$(call unit_test,test_clause,tests/unit/test_clause.c tests/unit/lab_cmocka.c,suites packets base,lua5.4 jansson libcrypto)
 $(call unit_test,test_lua_packet,tests/unit/test_lua_packet.c,suites packets base,lua5.4 jansson)
 $(call unit_test,test_packet_reference,tests/unit/test_packet_reference.c tests/unit/lab_cmocka.c,suites packets base,lua5.4 jansson)
 $(call unit_test,test_plan,tests/unit/test_plan.c tests/unit/lab_cmocka.c,suites base,jansson)

@@ -475,6 +475,21 @@ static void add_bulk(struct db *db, int64_t source_id, int kernels, int sets, in
 	}
 }
 
+/* One that many tests name, also some that never ran; one that none does; and a hostile one. */
+static const char sample_clauses[] =
+	"[{\"name\":\"RFC 8200 3 should\",\"rfc\":8200,\"rfc_title\":\"Internet Protocol, Version 6\","
+	"\"section\":\"3\",\"level\":\"should\",\"requirements\":[{\"summary\":\"the destination "
+	"processes a packet whose Hop Limit is zero\",\"who\":\"both\"}],\"tests\":[\"v6LC.1.1.1\","
+	"\"v6LC.1.1.2\",\"v6LC.1.1.4.A\",\"v6LC.1.1.5.A\",\"v6LC.1.1.8\",\"v6LC.1.2.1\","
+	"\"v6LC.1.9.9\"]},{\"name\":\"RFC 8200 4.7 must\",\"rfc\":8200,\"rfc_title\":"
+	"\"Internet Protocol, Version 6\",\"section\":\"4.7\",\"level\":\"must\",\"requirements\":"
+	"[{\"summary\":\"octets behind the end are ignored\",\"who\":\"both\"},{\"summary\":"
+	"\"they are forwarded unchanged\",\"who\":\"router\"}],\"tests\":[]},{\"name\":"
+	"\"RFC 9999 1 MUST\",\"rfc\":9999,\"rfc_title\":\"<script>alert('name')</script>\","
+	"\"section\":\"1\",\"level\":\"MUST\",\"requirements\":[{\"summary\":"
+	"\"<script>alert('name')</script>\",\"who\":\"host\"}],\"tests\":"
+	"[\"<script>alert('name')</script>\"]}]";
+
 static int fill(const char *path, int kernels, int sets, int per_set)
 {
 	auto_db struct db *db = NULL;
@@ -497,6 +512,7 @@ static int fill(const char *path, int kernels, int sets, int per_set)
 		     "router\",\"role\":"
 		     "\"router\",\"planned\":403,\"implemented\":0}]",
 		     &failure));
+	must(lab_set(db, "clauses", sample_clauses, &failure));
 	must(db_begin(db, &failure));
 	add_hostile(db);
 	add_history(db, source_id);

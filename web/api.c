@@ -171,6 +171,18 @@ int api_sets(struct exchange *exchange, struct err *err)
 	return reply(exchange, query_sets(exchange->db, &value, err), &value);
 }
 
+int api_clauses(struct exchange *exchange, struct err *err)
+{
+	const char *covered = exchange_text(exchange, "covered");
+	const struct query_clause_filter filter = {
+		.rfc = exchange_int(exchange, "rfc", 0),
+		.covered = covered ? strcmp(covered, "yes") == 0 : -1,
+	};
+	json_t *value = NULL;
+
+	return reply(exchange, query_clauses(exchange->db, &filter, &value, err), &value);
+}
+
 int api_sources(struct exchange *exchange, struct err *err)
 {
 	json_t *value = NULL;

@@ -1,6 +1,6 @@
 web_sources := web/html.c web/utf8.c web/parse.c web/static.c web/server.c web/route.c web/routes.c web/openapi.c \
 	web/api.c web/api_file.c web/httpd.c web/page.c web/page_front.c web/page_kernel.c web/page_run.c \
-	web/page_verdict.c web/page_diff.c web/page_test.c web/page_lab.c
+	web/page_verdict.c web/page_diff.c web/page_test.c web/page_lab.c web/page_clause.c
 $(call archive,web,$(web_sources))
 
 # Static files as lists of numbers for static.c.

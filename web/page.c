@@ -17,8 +17,13 @@ static const struct {
 	const char *path;
 	const char *label;
 } entries[] = {
-	{ "/", "Kernels" },  { "/diffs", "Diffs" }, { "/releases", "Releases" },
-	{ "/sets", "Sets" }, { "/queue", "Queue" }, { "/decisions", "Decisions" },
+	{ "/", "Kernels" },
+	{ "/diffs", "Diffs" },
+	{ "/releases", "Releases" },
+	{ "/sets", "Sets" },
+	{ "/clauses", "Clauses" },
+	{ "/queue", "Queue" },
+	{ "/decisions", "Decisions" },
 	{ "/api", "API" },
 };
 

@@ -38,6 +38,10 @@ refused "argument 'extra': ids of tests follow --test" run --kernel "$image" --s
 refused "test '': expected a test id" run --kernel "$image" --test ''
 refused "argument 'x': none is expected" sets x
 refused "format 'xml'" sets --format xml
+refused "argument 'x': none is expected" clauses x
+refused "format 'xml'" clauses --format xml
+refused "rfc '0': expected a number" clauses --rfc 0
+refused "rfc '99999': there is no list of its clauses" clauses --rfc 99999
 refused "argument 'x': none is expected" doctor x
 refused '\-\-modules goes with --kernel' doctor --modules /tmp
 refused 'expected one of --release, --kernel and --kernel-id' trigger

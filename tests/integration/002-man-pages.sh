@@ -10,7 +10,7 @@ help_options() { grep -oE -- '^ +--[a-z][a-z-]+' | tr -d ' ' | sort -u; }
 
 {
   "$TESTLAB" --help
-  for command in run sets doctor status trigger; do "$TESTLAB" "$command" --help; done
+  for command in run sets clauses doctor status trigger; do "$TESTLAB" "$command" --help; done
 } | help_options >"$TMP/testlab.help"
 man_options "$ROOT/man/testlab.1" >"$TMP/testlab.man"
 is "$(comm -23 "$TMP/testlab.help" "$TMP/testlab.man")" "" "testlab(1) has every option of --help"
