@@ -37,6 +37,9 @@ $(call test_program,fault_matrix,\
 	tests/simulated/sim_nd.c tests/simulated/sim_node.c tests/simulated/sim_path.c \
 	tests/simulated/sim_target.c,runners suites packets base,$(runners_packages))
 
+# A NUT without the engine (tests/integration/302-nut.sh, 303-nut-trouble.sh).
+$(call test_program,nut-driver,tests/nut/driver.c,runners packets base,libvirt libvirt-qemu libuv jansson)
+
 $(call unit_test,test_loop,tests/unit/test_loop.c,runners base,libuv)
 $(call unit_test,test_link,tests/unit/test_link.c,runners base,libuv)
 $(call unit_test,test_clock_virtual,tests/unit/test_clock_virtual.c tests/unit/lab_cmocka.c,runners base,libuv jansson)

@@ -455,6 +455,9 @@ void nut_stop(struct nut *nut)
 		stop->domain = nut->domain;
 		loop_work_detached(nut->loop, stop_work, stop, stop_release);
 	}
+	for (size_t i = 0; i < nut->tag_count; i++)
+		free(nut->tags[i]);
+	free(nut->tags);
 	free(nut->name);
 	free(nut->disk_path);
 	free(nut->console_path);

@@ -50,8 +50,7 @@ struct nut_spec {
 	enum accelerator accelerator;
 	struct link *links[NUT_LINKS_MAX]; /* NULL-terminated unless full */
 	uint8_t macs[NUT_LINKS_MAX][6];
-	/* For a virtual clock: */
-	bool hide_tsc; /* the guest must not read the host's time: no TSC, clock from the HPET */
+	bool hide_tsc; /* no TSC, clock from the HPET: for snapshots under TCG, and for a virtual clock */
 	const char *const
 		*environment; /* "NAME=VALUE" for the QEMU process, NULL-terminated; or NULL */
 };

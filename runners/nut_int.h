@@ -54,7 +54,9 @@ struct nut {
 	enum nut_state state;
 	char trouble[512]; /* why the state is OOPS or worse; "" otherwise */
 	bool ended;        /* PANIC or worse: nothing will answer, so nobody shall wait */
-	bool may_reset;    /* after nut_reboot: the firmware resets once more by itself */
+	char **tags;       /* of the snapshots that were saved */
+	size_t tag_count;
+	bool may_reset; /* after nut_reboot: the firmware resets once more by itself */
 	void (*on_trouble)(struct nut *nut, void *user);
 	void *on_trouble_user;
 	struct link *links[NUT_LINKS_MAX];

@@ -7,9 +7,11 @@
  * A load must leave nothing on the links of what was before it:
  *   1. The links are muted: nothing that comes now is anybody's.
  *   2. What we sent and QEMU has not read yet would reach the new guest. QEMU reads it
- *      soon by itself and gives it to the old guest; a guest that hangs does not take it, so
- *      then QEMU is told that the cable is out, and drops it.
- *   3. The machine is stopped: it sends nothing more. It stays stopped by the load.
+ *      soon by itself and gives it to the old guest. If that guest takes no more frames,
+ *      QEMU reads no more, so then it is told that the cable is out.
+ *   3. The machine is stopped: it sends nothing more, and QEMU forgets the frame that it
+ *      could not deliver and drops what comes through an unplugged cable. It stays stopped
+ *      by the load.
  *   4. Console and links are emptied, and the machine goes on.
  */
 #include <stdlib.h>
@@ -26,7 +28,7 @@
 #include "runners/virt.h"
 
 #define MONITOR_TIMEOUT_MS 60000
-#define COMMANDS_MAX       5
+#define COMMANDS_MAX       4
 #define TAG_BYTES_MAX      64
 #define BACKLOG_GUEST_MS   20  /* a guest that is alive takes its frames within this */
 #define BACKLOG_QEMU_MS    500 /* QEMU drops frames of an unplugged cable faster than this */
@@ -103,6 +105,14 @@ static int check_tag(const char *tag, struct err *err)
 		       TAG_BYTES_MAX);
 }
 
+static bool is_saved(const struct nut *nut, const char *tag)
+{
+	for (size_t i = 0; i < nut->tag_count; i++)
+		if (strcmp(nut->tags[i], tag) == 0)
+			return true;
+	return false;
+}
+
 int nut_save(struct nut *nut, const char *tag, struct err *err)
 {
 	struct errand *errand;
@@ -116,7 +126,12 @@ int nut_save(struct nut *nut, const char *tag, struct err *err)
 	errand = errand_new(nut);
 	errand->own = xasprintf("savevm %s", tag);
 	errand->commands[0] = errand->own;
-	return run_errand(nut, errand, commands_work, err);
+	rc = run_errand(nut, errand, commands_work, err);
+	if (rc == 0 && !is_saved(nut, tag)) {
+		nut->tags = xreallocarray(nut->tags, nut->tag_count + 1, sizeof(*nut->tags));
+		nut->tags[nut->tag_count++] = xstrdup(tag);
+	}
+	return rc;
 }
 
 static bool has_backlog(const struct errand *errand)
@@ -158,13 +173,12 @@ static int load_work(void *arg, struct err *err)
 {
 	struct errand *errand = arg;
 	bool unplugged = !wait_for_backlog(errand, BACKLOG_GUEST_MS);
-	int rc = 0;
+	int rc = unplugged ? set_cables(errand, false, err) : 0;
 
-	if (unplugged) {
-		rc = set_cables(errand, false, err);
-		if (rc == 0 && !wait_for_backlog(errand, BACKLOG_QEMU_MS))
-			rc = err_set(err, LAB_EVIRT, "QEMU does not read its links");
-	}
+	if (rc == 0)
+		rc = virt_domain_monitor(errand->domain, "stop", err);
+	if (rc == 0 && unplugged && !wait_for_backlog(errand, BACKLOG_QEMU_MS))
+		rc = err_set(err, LAB_EVIRT, "QEMU does not read its links");
 	if (rc == 0)
 		rc = run_commands(errand, err);
 	if (rc == 0 && unplugged)
@@ -177,9 +191,8 @@ int nut_load(struct nut *nut, const char *tag, struct err *err)
 	struct errand *errand;
 	int rc;
 
-	rc = check_tag(tag, err);
-	if (rc < 0)
-		return rc;
+	if (!is_saved(nut, tag))
+		return err_set(err, LAB_ENOTFOUND, "there is no snapshot '%s'", tag);
 	if (nut->state >= NUT_STATE_GONE)
 		return nut_check_alive(nut, err);
 	if (nut_agent_is_clogged(nut))
@@ -187,8 +200,7 @@ int nut_load(struct nut *nut, const char *tag, struct err *err)
 			       "the guest agent's port holds a command that the NUT did not take");
 	errand = errand_new(nut);
 	errand->own = xasprintf("loadvm %s", tag);
-	errand->commands[0] = "stop";
-	errand->commands[1] = errand->own;
+	errand->commands[0] = errand->own;
 	errand->link_count = nut->link_count;
 	for (size_t i = 0; i < nut->link_count; i++) {
 		errand->ports[i] = link_get_nut_port(nut->links[i]);
@@ -198,10 +210,12 @@ int nut_load(struct nut *nut, const char *tag, struct err *err)
 	nut_console_read(nut); /* the rest of what the old guest said */
 	for (size_t i = 0; i < nut->link_count; i++)
 		(void)link_unmute(nut->links[i]);
-	if (rc == 0 && nut->state >= NUT_STATE_GONE)
-		return nut_check_alive(nut, err);
-	if (rc < 0)
+	if (rc < 0) {
+		nut_set_trouble(nut, NUT_STATE_LOST, "load of snapshot '%s' failed", tag);
 		return rc;
+	}
+	if (nut->state >= NUT_STATE_GONE)
+		return nut_check_alive(nut, err);
 	nut_agent_reset(nut);
 	nut_forget_trouble(nut, NUT_STATE_READY);
 	errand = errand_new(nut);

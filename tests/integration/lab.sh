@@ -38,6 +38,22 @@ find_kernel() {
   tar -C "$folder" --zstd -xf "$folder/out/modules.tar.zst" && touch "$folder/ready"
 }
 
+# find_nut: that kernel with an initramfs, in $KERNEL_IMAGE and $NUT_INITRAMFS.
+find_nut() {
+  local folder=$XDG_CACHE_HOME/nut job=$TMP/find-nut
+  NUT_INITRAMFS=$folder/out/initramfs.img
+  find_kernel || return 1
+  [ "$NUT_INITRAMFS" -nt "$KERNEL_IMAGE" ] && [ "$NUT_INITRAMFS" -nt "$BUILD/testlab-builder" ] && return 0
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  jq -n --arg scratch "$folder" --arg cache "$XDG_CACHE_HOME/lab" --arg kernel "$XDG_CACHE_HOME/kernel/out" \
+    '{kind: "image", scratch: $scratch, cache: $cache, image: ($kernel + "/bzImage"),
+      modules: ($kernel + "/modules.tar.zst"), config: ($kernel + "/config"), role: "host"}' >"$job.json"
+  "$BUILD/testlab-builder" "$job.json" 3>"$job.reports" 2>"$job.log" >&2 && return 0
+  tail -n 5 "$job.log" "$job.reports" | say_lines
+  return 1
+}
+
 # sql QUERY: an answer out of the lab's database.
 sql() { sqlite3 -readonly "$LABD_STATE/lab.sqlite" "$1"; }
 
