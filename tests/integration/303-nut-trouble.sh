@@ -7,6 +7,12 @@
 requires qemu-system-x86_64 libvirtd
 find_nut || skip_all "no kernel to boot: the Debian package cannot be had"
 
+# libvirtd is killed below: it is one of this test's own, not that of the tests beside it.
+mkdir -m 700 "$TMP/run"
+export XDG_RUNTIME_DIR=$TMP/run
+on_exit stop_libvirtd
+stop_libvirtd() { [ ! -f "$TMP/run/libvirt/libvirtd.pid" ] || kill "$(<"$TMP/run/libvirt/libvirtd.pid")" 2>/dev/null; }
+
 mkdir "$TMP/nut"
 driver() { timeout 120 "$BUILD/tests/nut-driver" "$TMP/nut" "$KERNEL_IMAGE" "$NUT_INITRAMFS" "$@"; }
 line() { sed -n "$1p" <<<"$output"; } # line NUMBER
@@ -53,7 +59,7 @@ like "$(line 5)" "^trouble: 'QEMU ended unexpectedly' ok \[lost" "a QEMU that wa
 like "$(line 6)" '^load: error .*\(lost\)' "with an error at the next use"
 
 start_driver trouble
-kill -KILL "$(<"${XDG_RUNTIME_DIR:-/tmp/testlab-$(id -u)}/libvirt/libvirtd.pid")"
+kill -KILL "$(<"$TMP/run/libvirt/libvirtd.pid")"
 wait "$pid" 2>/dev/null
 output=$(<"$TMP/out")
 like "$(line 3)" "'the connection to libvirt was lost' ok \[lost" "a libvirtd that was killed is our trouble"
