@@ -174,9 +174,10 @@ static int take_program(struct root *root, const struct program *program, struct
 	auto_free char *loader = path_join(root->unpacked, LOADER);
 	auto_free char *libraries = xasprintf("%s/" LIBRARY_FOLDER ":%s/usr/" LIBRARY_FOLDER,
 					      root->unpacked, root->unpacked);
+	/* As ldd(1) asks it: with --list it would give up at the first library that is missing. */
 	struct proc_spec spec = {
-		.argv = (const char *const[]){ loader, "--library-path", libraries, "--list", path,
-					       NULL },
+		.argv = (const char *const[]){ loader, "--library-path", libraries, path, NULL },
+		.env = (const char *const[]){ "LD_TRACE_LOADED_OBJECTS=1", NULL },
 		.env_clear = true,
 		.output = &list,
 		.timeout_ms = TOOL_TIMEOUT_MS,

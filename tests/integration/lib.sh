@@ -24,6 +24,7 @@ TMP=$(mktemp -d "${TMPDIR:-/tmp}/testlab-it.XXXXXX") || exit 1
 export XDG_STATE_HOME=$TMP/state TMPDIR=$TMP/tmp
 export XDG_CACHE_HOME=${TESTLAB_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/testlab-check}
 mkdir -p "$XDG_CACHE_HOME"
+export LC_ALL=C.UTF-8 # compilers quote in it, patterns match in it
 unset TESTLAB_TOKEN TESTLAB_DATA
 mkdir "$TMPDIR"
 
