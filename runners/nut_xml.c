@@ -1,8 +1,13 @@
 /* The libvirt domain of a NUT. https://libvirt.org/formatdomain.html */
+#include <linux/io_uring.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
 #include "runners/link.h"
 #include "runners/nut_int.h"
 
@@ -93,13 +98,42 @@ static void append_link(struct buf *xml, const struct link *link, const uint8_t 
 		   link_get_nut_port(link));
 }
 
+/*
+ * May QEMU use io_uring? It may have fewer rights than we: where it is restricted at all
+ * (kernel.io_uring_disabled, since Linux 6.6; a filter of system calls), it goes without.
+ */
+static bool has_io_uring(void)
+{
+	struct io_uring_params params = { 0 };
+	auto_close int fd = (int)syscall(SYS_io_uring_setup, 1, &params);
+	auto_free char *disabled = NULL;
+	size_t size;
+
+	if (fd < 0)
+		return false;
+	return fs_read_file("/proc/sys/kernel/io_uring_disabled", 64, &disabled, &size, NULL) < 0 ||
+	       *disabled == '0';
+}
+
+/*
+ * The disk of the snapshots. QEMU reads one in pieces of 32 KiB; with io_uring each comes
+ * at once out of the host's cache, without it a thread is woken for each: a load then takes
+ * 1.5 times the processor time, and on a busy host twice as long.
+ */
+static void append_disk(struct buf *xml, const char *path)
+{
+	buf_printf(xml,
+		   "<disk type='file' device='disk'>"
+		   "<driver name='qemu' type='qcow2' cache='unsafe'%s/><source file='",
+		   has_io_uring() ? " io='io_uring'" : "");
+	append_escaped(xml, path);
+	buf_append_string(xml, "'/><target dev='vda' bus='virtio'/></disk>");
+}
+
 static void append_devices(struct buf *xml, const struct nut_spec *spec, const struct nut *nut)
 {
-	buf_append_string(xml, "<devices><controller type='usb' model='none'/>"
-			       "<disk type='file' device='disk'>"
-			       "<driver name='qemu' type='qcow2' cache='unsafe'/><source file='");
-	append_escaped(xml, nut->disk_path);
-	buf_append_string(xml, "'/><target dev='vda' bus='virtio'/></disk>");
+	buf_append_string(xml, "<devices><controller type='usb' model='none'/>");
+	append_disk(xml, nut->disk_path);
 	for (size_t i = 0; i < nut->link_count; i++)
 		append_link(xml, spec->links[i], spec->macs[i]);
 	buf_append_string(xml, "<serial type='unix'><source mode='connect' path='");
