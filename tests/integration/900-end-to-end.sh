@@ -67,7 +67,7 @@ is "$(jq -r .state "$TMP/kernel.json")" installed "the kernel is there"
 like "$(jq -r .compiler "$TMP/kernel.json")" gcc "its compiler is known"
 ok "it took objects to build" jq -e '.objects > 500' "$TMP/kernel.json"
 file_of() { jq -r --arg role "$1" '[.files[] | select(.role == $role)][0].file_id' "$TMP/kernel.json"; }
-is "$(api GET "/api/v1/files/$(file_of image)" >"$TMP/image" && head -c 514 "$TMP/image" | tail -c 4)" HdrS \
+is "$(api GET "/api/v1/files/$(file_of image)" >"$TMP/image" && head -c 518 "$TMP/image" | tail -c 4)" HdrS \
   "its image is a Linux kernel"
 like "$(api GET "/api/v1/files/$(file_of config)")" '^CONFIG_IPV6=y' "its configuration has IPv6"
 like "$(api GET "/api/v1/files/$(file_of build-log)")" 'net/ipv6/' "its build log is kept"
