@@ -19,8 +19,13 @@ share_cache() {
 }
 
 # find_kernel: Debian's cloud kernel as an image of our own, in $KERNEL_IMAGE and
-# $KERNEL_MODULES (fetched by the builder, once).
+# $KERNEL_MODULES (fetched by the builder, once; tests beside this one wait for it).
 find_kernel() {
+  mkdir -p "$XDG_CACHE_HOME"
+  { flock 8 && find_kernel_locked; } 8>"$XDG_CACHE_HOME/kernel.lock"
+}
+
+find_kernel_locked() {
   local folder=$XDG_CACHE_HOME/kernel job=$TMP/find-kernel version
   KERNEL_IMAGE=$folder/out/bzImage
   KERNEL_MODULES=$folder/lib/modules
@@ -40,9 +45,13 @@ find_kernel() {
 
 # find_nut: that kernel with an initramfs, in $KERNEL_IMAGE and $NUT_INITRAMFS.
 find_nut() {
+  find_kernel || return 1
+  { flock 8 && find_nut_locked; } 8>"$XDG_CACHE_HOME/nut.lock"
+}
+
+find_nut_locked() {
   local folder=$XDG_CACHE_HOME/nut job=$TMP/find-nut
   NUT_INITRAMFS=$folder/out/initramfs.img
-  find_kernel || return 1
   [ "$NUT_INITRAMFS" -nt "$KERNEL_IMAGE" ] && [ "$NUT_INITRAMFS" -nt "$BUILD/testlab-builder" ] && return 0
   rm -rf "$folder"
   mkdir -p "$folder"
