@@ -1,16 +1,7 @@
 -- Section 2 of the Core Protocols list: Neighbor Discovery, RFC 4861.
 local echo = use "echo"
 local setup = use "setup"
-
--- A solicitation comes one RetransTimer after the other: never earlier (less the error of the two
--- ends' clocks), and later only by what the host's timers are coarse (RFC 4861 7.2.2, 7.3.3).
-local function earliest(retrans)
-	return 0.95 * retrans
-end
-
-local function latest(retrans)
-	return 1.3 * retrans + 0.2
-end
+local timing = use "timing"
 
 -- What must be in a multicast Neighbor Solicitation for TN1's link-local address.
 local function multicast_solicitation(t)
@@ -31,12 +22,12 @@ local function expect_three_solicitations(t, number, retrans, spacing)
 	local _, before = t:expect(multicast_solicitation(t),
 		{ from = t.nut, within = 1, clause = "RFC 4861 7.2.2 MUST", why = "first solicitation" })
 	for count = 2, 3 do
-		local _, at = t:expect(multicast_solicitation(t), { from = t.nut, within = latest(retrans),
+		local _, at = t:expect(multicast_solicitation(t), { from = t.nut, within = timing.latest(retrans),
 			clause = "RFC 4861 7.2.2 SHOULD", why = string.format("solicitation %d of 3", count) })
 		if not at then
 			return
 		end
-		t:check(at - before >= earliest(retrans),
+		t:check(at - before >= timing.earliest(retrans),
 			string.format("solicitation %d comes %.3f s after the one before, RetransTimer is %g s",
 				count, at - before, retrans),
 			{ clause = spacing })

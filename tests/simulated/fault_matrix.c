@@ -1,12 +1,14 @@
 /*
- * fault_matrix MATRIX: runs each line of the matrix ("fault<TAB>test<TAB>verdict") as
- * a run of that one test against the simulated node with that fault, and
- * compares the verdict. TAP on stdout. Every test of the matrix must be in it
- * with "none" and PASS, and with some fault and FAIL.
+ * fault_matrix [-t TEST] [-f FAULT] MATRIX...: runs each line of the matrices
+ * ("fault<TAB>test<TAB>verdict") as a run of that one test against the simulated
+ * node with that fault, and compares the verdict. TAP on stdout. Every test of
+ * the matrices must be in them with "none" and PASS, and with some fault and FAIL.
+ * -t and -f choose lines, by how the test's id begins and by the fault.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -90,11 +92,12 @@ static bool has_line(const struct line *lines, size_t count, const char *test, b
 	return false;
 }
 
-static size_t read_matrix(const char *path, struct line lines[static LINES_MAX])
+/* Adds the lines of the file to the `count` that are there; returns how many there are now. */
+static size_t read_matrix(const char *path, struct line lines[static LINES_MAX], size_t count)
 {
 	struct err err = ERR_INIT;
 	auto_free char *text = NULL;
-	size_t size, count = 0;
+	size_t size;
 	char *rest, *row;
 
 	if (fs_read_file(path, LIMIT_CONFIG_BYTES, &text, &size, &err) < 0) {
@@ -125,11 +128,22 @@ int main(int argc, char **argv)
 {
 	static struct line lines[LINES_MAX];
 	char scratch[] = "/tmp/testlab-matrix-XXXXXX";
+	const char *test = "", *fault = NULL;
 	unsigned failed = 0;
-	size_t count, shown = 0;
+	size_t count = 0, shown = 0;
+	bool all;
+	int option;
 
-	if (argc < 2 || argc > 4) {
-		fprintf(stderr, "usage: fault_matrix MATRIX [TEST [FAULT]]\n");
+	while ((option = getopt(argc, argv, "t:f:")) != -1) {
+		if (option == 't')
+			test = optarg;
+		else if (option == 'f')
+			fault = optarg;
+		else
+			argc = 0; /* getopt() has said why */
+	}
+	if (optind >= argc) {
+		fprintf(stderr, "usage: fault_matrix [-t TEST] [-f FAULT] MATRIX...\n");
 		return 2;
 	}
 	if (!mkdtemp(scratch)) {
@@ -137,14 +151,16 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
-	count = read_matrix(argv[1], lines);
+	for (int i = optind; i < argc; i++)
+		count = read_matrix(argv[i], lines, count);
+	all = !*test && !fault;
 	for (size_t i = 0; i < count; i++) {
 		struct err err = ERR_INIT;
 		struct result result;
 		bool ok;
 
-		if ((argc > 2 && strcmp(lines[i].test, argv[2]) != 0) ||
-		    (argc > 3 && strcmp(lines[i].fault, argv[3]) != 0))
+		if (strncmp(lines[i].test, test, strlen(test)) != 0 ||
+		    (fault && strcmp(lines[i].fault, fault) != 0))
 			continue;
 		ok = run_line(&lines[i], scratch, &result, &err) == 0 &&
 		     !strcmp(result.verdict, lines[i].verdict);
@@ -156,7 +172,7 @@ int main(int argc, char **argv)
 			printf("# %s [%s]\n", result.reason, result.signature);
 		failed += !ok;
 	}
-	for (size_t i = 0; argc == 2 && i < count; i++) {
+	for (size_t i = 0; all && i < count; i++) {
 		bool ok;
 
 		if (strcmp(lines[i].fault, "none") != 0)

@@ -1,0 +1,29 @@
+-- When a node's timer may go off. The RFCs say how long a timer runs and, where it is random, from
+-- when to when; none says by how much it may be late. A node's timers are coarse (a wheel that rounds
+-- a time up by an eighth at most is common), and the node has to run. They are never early.
+local timing = {}
+
+-- What the times of two frames may be wrong by: the capture, and a host's tick.
+local ERROR = 0.05
+-- What a node needs to do what is due.
+local SLACK = 0.2
+
+-- RFC 4861 section 10 and RFC 4862 section 5.1, seconds.
+timing.RETRANS = 1
+timing.REACHABLE = 30
+timing.MIN_RANDOM_FACTOR = 0.5
+timing.MAX_RANDOM_FACTOR = 1.5
+timing.DELAY_FIRST_PROBE = 5
+timing.SOLICITATIONS = 3 -- MAX_MULTICAST_SOLICIT and MAX_UNICAST_SOLICIT
+
+-- The first moment at which a timer of so many seconds may be seen to have gone off ...
+function timing.earliest(seconds)
+	return seconds - ERROR
+end
+
+-- ... and the last.
+function timing.latest(seconds)
+	return seconds * 9 / 8 + SLACK
+end
+
+return timing
