@@ -16,8 +16,8 @@ std = {
 		"icmp6", "ip6", "na", "no_next_header", "ns", "packet_too_big", "param_problem", "ra", "raw", "redirect",
 		"routing", "routing_unknown", "rs", "tcp", "time_exceeded", "udp",
 		-- options
-		"nd_mtu", "nd_nonce", "nd_prefix", "nd_redirected", "nd_slla", "nd_tlla", "nd_unknown", "opt_unknown",
-		"pad1", "padn", "router_alert",
+		"nd_dnssl", "nd_mtu", "nd_nonce", "nd_prefix", "nd_rdnss", "nd_redirected", "nd_route_info", "nd_slla",
+		"nd_tlla", "nd_unknown", "opt_unknown", "pad1", "padn", "router_alert",
 	},
 }
 max_line_length = 120

@@ -13,17 +13,29 @@ local REPLY = "RFC 4443 4.2 MUST"
 -- second at most (RFC 4862 5.4.2), and some host's slack.
 local FIRST_TRY = 5
 
--- A host under load may end duplicate address detection late: ask the address until it answers.
-local function wait_until_assigned(t, address)
+-- A host under load may end duplicate address detection late: `node` asks the address until it answers.
+local function wait_until_assigned(t, address, node)
 	for attempt = 1, 3 do
-		t.tr1:send(ip6{ src = t.tr1.link_local, dst = address }
+		node:send(ip6{ src = node.link_local, dst = address }
 			/ echo_request{ identifier = 0x1101, sequence = attempt })
-		if t:expect(ip6{ src = address, dst = t.tr1.link_local } / echo_reply{ identifier = 0x1101 },
-			{ to = t.tr1, within = 1, clause = REPLY, level = attempt < 3 and "MAY" or "MUST",
+		if t:expect(ip6{ src = address, dst = node.link_local } / echo_reply{ identifier = 0x1101 },
+			{ to = node, within = 1, clause = REPLY, level = attempt < 3 and "MAY" or "MUST",
 				why = "set-up: the global address must answer" }) then
 			return
 		end
 	end
+end
+
+-- After an advertisement of the prefix ("2001:db8:0:b::/64"): the NUT tries an address of it, and has it when
+-- duplicate address detection is over, which takes `retrans` seconds (RetransTimer). `node` asks it then.
+-- Returns the address.
+function setup.wait_for_address(t, prefix_text, retrans, node)
+	t:expect(ip6{ src = "::" } / ns{ target = prefix(prefix_text) },
+		{ within = FIRST_TRY, clause = setup.ADDRESS, why = "the NUT must form an address of prefix " .. prefix_text })
+	t:wait(retrans + 0.5) -- RetransTimer, and slack
+	local address = t.nut:address_in(prefix_text)
+	wait_until_assigned(t, address, node)
+	return address
 end
 
 -- Set-up 1.1: TR1 advertises itself and prefix X; the NUT takes an address of it and knows TR1.
@@ -50,7 +62,7 @@ function setup.one_router(t, timers)
 		{ to = t.tr1, within = 3 * retrans + 1, clause = REPLY, why = "set-up: TR1 must get its Echo Reply" })
 	local address = t.nut:address_in(setup.PREFIX_X)
 	if not timers.again then
-		wait_until_assigned(t, address)
+		wait_until_assigned(t, address, t.tr1)
 	end
 	return address
 end
@@ -61,12 +73,7 @@ function setup.another_prefix(t, other)
 		router_lifetime = 1800,
 		nd_prefix{ prefix = other, valid_lifetime = 3600, preferred_lifetime = 3600 },
 	})
-	t:expect(ip6{ src = "::" } / ns{ target = prefix(other .. "/64") },
-		{ within = FIRST_TRY, clause = setup.ADDRESS, why = "the NUT must form an address of prefix " .. other })
-	t:wait(1.5) -- the end of duplicate address detection: RetransTimer (1 s), and slack
-	local address = t.nut:address_in(other .. "/64")
-	wait_until_assigned(t, address)
-	return address
+	return setup.wait_for_address(t, other .. "/64", 1, t.tr1)
 end
 
 return setup
