@@ -36,7 +36,7 @@
 #include "builders/job.h"
 
 /* Changes when the tree is made differently from the same packages. */
-#define ROOT_LAYOUT         "1"
+#define ROOT_LAYOUT         "2"
 #define LIBRARY_FOLDER      "lib/x86_64-linux-gnu"
 #define LOADER              LIBRARY_FOLDER "/ld-linux-x86-64.so.2"
 #define LEVELS_MAX          8
@@ -44,17 +44,21 @@
 #define PACKAGE_ENTRIES_MAX 100000
 #define TOOL_TIMEOUT_MS     30000
 
+enum role_group { ALL_ROLES, HOSTS, ROUTERS }; /* routers: the roles that forward */
+
 static const struct program {
 	const char *package;
 	const char *path; /* in the package */
 	const char *name; /* in bin/ */
 	bool is_static;   /* needs no libraries */
-	bool for_routers; /* only for roles that forward */
+	enum role_group roles;
 } programs[] = {
-	{ "busybox-static", "bin/busybox", "busybox", true, false },
-	{ "iproute2", "bin/ip", "ip", false, false },
-	{ "qemu-guest-agent", "usr/sbin/qemu-ga", "qemu-ga", false, false },
-	{ "radvd", "usr/sbin/radvd", "radvd", false, true },
+	{ "busybox-static", "bin/busybox", "busybox", true, ALL_ROLES },
+	{ "iproute2", "bin/ip", "ip", false, ALL_ROLES },
+	{ "qemu-guest-agent", "usr/sbin/qemu-ga", "qemu-ga", false, ALL_ROLES },
+	{ "radvd", "usr/sbin/radvd", "radvd", false, ROUTERS },
+	/* Tests start it: docs/design/005-dns.md. */
+	{ "rdnssd", "sbin/rdnssd", "rdnssd", false, HOSTS },
 };
 #define PROGRAM_COUNT (sizeof(programs) / sizeof(programs[0]))
 
@@ -71,7 +75,7 @@ struct root {
 
 static bool is_needed(const struct root *root, const struct program *program)
 {
-	return root->is_router || !program->for_routers;
+	return program->roles == ALL_ROLES || (program->roles == ROUTERS) == root->is_router;
 }
 
 /* Fetch the packages ("name=version") together and unpack those that are not unpacked yet. */
@@ -285,6 +289,8 @@ static int make_layout(struct root *root, struct err *err)
 		{ "../" LOADER, "lib64/ld-linux-x86-64.so.2" },
 		{ "/proc/mounts", "etc/mtab" },
 	};
+	/* Daemons look up the user that they become. */
+	static const char users[] = "root:x:0:0:root:/root:/bin/sh\n";
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && rc == 0; i++) {
@@ -297,6 +303,11 @@ static int make_layout(struct root *root, struct err *err)
 
 		if (symlink(links[i][0], path) < 0)
 			rc = err_set(err, -errno, "link '%s': %s", path, strerror(errno));
+	}
+	if (rc == 0) {
+		auto_free char *path = path_join(root->tree, "etc/passwd");
+
+		rc = fs_write_file(path, users, strlen(users), 0644, err);
 	}
 	return rc;
 }

@@ -35,7 +35,7 @@ is "$(outcome first)" "done" "the image is made of Debian packages"
 like "$(reports first 'select(.event == "done").root_version')" 'qemu-guest-agent [0-9]' \
 	"and says of which"
 zstd -dcq "$TMP/first/out/initramfs.img" | cpio -t --quiet > "$TMP/names"
-for name in init bin/busybox bin/ip bin/qemu-ga bin/sh dev/console lib64/ld-linux-x86-64.so.2; do
+for name in init bin/busybox bin/ip bin/qemu-ga bin/rdnssd bin/sh dev/console etc/passwd lib64/ld-linux-x86-64.so.2; do
 	ok "it holds $name" grep -qx "$name" "$TMP/names"
 done
 image second "$TMP/kernel"
