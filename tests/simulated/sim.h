@@ -34,12 +34,28 @@ enum sim_fault {
 /* SIM_FAULT_COUNT_ if there is no such fault. */
 enum sim_fault sim_fault_from_string(const char *text);
 
-#define SIM_NEIGHBOURS 8
-#define SIM_FRAME_MAX  1600
+#define SIM_FRAME_MAX 1600
 
-#define SIM_PACKETS 4
-#define SIM_GLOBALS 2
-#define SIM_PATHS   8
+#define SIM_ADDRESSES    8
+#define SIM_NEIGHBOURS   16
+#define SIM_QUEUE        3
+#define SIM_ROUTES       16
+#define SIM_PREFIXES     8
+#define SIM_DESTINATIONS 16
+#define SIM_PACKETS      4
+#define SIM_PATHS        8
+
+/* Messages of neighbour discovery, RFC 4861 section 4. */
+enum {
+	SIM_ROUTER_SOLICITATION = 133,
+	SIM_ROUTER_ADVERTISEMENT,
+	SIM_NEIGHBOUR_SOLICITATION,
+	SIM_NEIGHBOUR_ADVERTISEMENT,
+	SIM_REDIRECT,
+};
+
+/* Their options that carry a link-layer address. */
+enum { SIM_OPTION_SOURCE = 1, SIM_OPTION_TARGET };
 
 enum sim_state { SIM_NONE, SIM_INCOMPLETE, SIM_REACHABLE, SIM_STALE, SIM_DELAY, SIM_PROBE };
 
@@ -49,11 +65,60 @@ struct sim_neighbour {
 	enum sim_state state;
 	uint8_t address[16];
 	uint8_t mac[6];
-	uint8_t queued
-		[SIM_FRAME_MAX]; /* the packet that waits for the MAC, from its IPv6 header on */
-	size_t queued_size;
+	bool is_router;
+	uint8_t source[16]; /* of the packet that made the node look for it */
+	struct {
+		uint8_t packet[SIM_FRAME_MAX];
+		size_t size;
+	} queue[SIM_QUEUE]; /* packets that wait for the MAC, the oldest first */
+	unsigned queued;
 	unsigned solicitations;   /* sent in this state */
 	struct loop_timer *timer; /* or NULL */
+};
+
+/* A way through a router: to everywhere (prefix ::/0), or of a Route Information option. */
+struct sim_route {
+	uint8_t prefix[16];
+	uint8_t length;
+	uint8_t router[16];
+	int preference;   /* -1, 0, 1: low, medium, high (RFC 4191 2.1) */
+	unsigned failure; /* number of the failure since which the router is not reachable, or 0 */
+	int64_t until_ns; /* 0: no entry */
+};
+
+/* A prefix that is on the link (RFC 4861 5.1). */
+struct sim_prefix {
+	uint8_t prefix[16];
+	uint8_t length;
+	int64_t until_ns; /* 0: no entry */
+};
+
+/* What a Redirect message said (RFC 4861 8.3). */
+struct sim_destination {
+	uint8_t address[16]; /* ::, if there is no entry */
+	uint8_t next_hop[16];
+};
+
+enum sim_address_state { SIM_FREE, SIM_TENTATIVE, SIM_ASSIGNED, SIM_DUPLICATE };
+
+/* An address of the node (RFC 4862 section 2). */
+struct sim_address {
+	struct sim_node *node;
+	enum sim_address_state state;
+	uint8_t address[16];
+	int64_t preferred_until_ns;
+	int64_t valid_until_ns;
+	unsigned solicitations;   /* of duplicate address detection that were sent */
+	unsigned conflicts;       /* DAD_Counter of RFC 7217 */
+	struct loop_timer *timer; /* its next event, or NULL */
+};
+
+/* What can be set in a node: sysctl names of Linux, and their values there. */
+struct sim_settings {
+	unsigned addr_gen_mode; /* 0: from the MAC (RFC 4291 appendix A); otherwise RFC 7217 */
+	char stable_secret[48];
+	unsigned accept_dad; /* 2: a duplicate link-local address disables IP (RFC 4862 5.4.5) */
+	unsigned dad_transmits;
 };
 
 /* A packet of which fragments are there (RFC 8200 4.5). */
@@ -67,14 +132,6 @@ struct sim_packet {
 	bool has[SIM_FRAME_MAX / 8];  /* which 8 octets of it are there */
 	size_t total;                 /* 0 while the last fragment is missing */
 	struct loop_timer *timer;     /* its 60 seconds */
-};
-
-/* An address of a prefix that a router advertised (RFC 4862 5.5). */
-struct sim_global {
-	struct sim_node *node;
-	uint8_t address[16];
-	bool is_assigned;         /* duplicate address detection is over */
-	struct loop_timer *timer; /* its next event, or NULL */
 };
 
 /* What is known of the path to a destination (RFC 8201 5.2). */
@@ -94,14 +151,21 @@ struct sim_node {
 	int fd; /* -1 while off */
 	struct loop_watch *watch;
 	uint8_t mac[6];
-	uint8_t link_local[16];
-	bool has_link_local;          /* assigned: duplicate address detection is over */
-	bool is_tentative;            /* it is going on */
-	int64_t retrans_ns;           /* RetransTimer */
-	struct loop_timer *dad_timer; /* next event of duplicate address detection */
-	struct sim_global globals[SIM_GLOBALS];
+	struct sim_settings settings;
+	bool is_disabled;                            /* IP is, on the interface */
+	struct sim_address addresses[SIM_ADDRESSES]; /* the first is the link-local one */
 	struct sim_neighbour neighbours[SIM_NEIGHBOURS];
-	uint8_t router[16]; /* the default router, :: if there is none */
+	struct sim_route routes[SIM_ROUTES];
+	struct sim_prefix prefixes[SIM_PREFIXES];
+	struct sim_destination destinations[SIM_DESTINATIONS];
+	unsigned redirects; /* that were followed */
+	unsigned failures;  /* of routers */
+	uint8_t hop_limit;
+	int64_t reachable_ns;                  /* BaseReachableTime (RFC 4861 6.3.2) */
+	int64_t retrans_ns;                    /* RetransTimer */
+	struct loop_timer *solicitation_timer; /* next Router Solicitation, or NULL */
+	int64_t solicitation_ns;               /* time from the one before to it */
+	unsigned solicitations;                /* Router Solicitations sent */
 	struct sim_packet packets[SIM_PACKETS];
 	uint32_t link_mtu;
 	struct sim_path paths[SIM_PATHS];
@@ -124,7 +188,7 @@ size_t sim_build_icmp(uint8_t packet[SIM_FRAME_MAX], const uint8_t source[16],
 		      size_t size);
 uint16_t sim_checksum(const uint8_t source[16], const uint8_t destination[16], uint8_t protocol,
 		      const uint8_t *data, size_t size);
-bool sim_is_mine(const struct sim_node *node, const uint8_t address[16]);
+uint32_t sim_get32(const uint8_t octets[4]);
 /* An ICMPv6 error about the packet, RFC 4443 section 2.4; `word` is its second 32 bits. */
 void sim_send_error(struct sim_node *node, const uint8_t *packet, size_t size, uint8_t type,
 		    uint8_t code, uint32_t word);
@@ -151,20 +215,112 @@ void sim_path_too_big(struct sim_node *node, const uint8_t *message, size_t size
 void sim_path_ping(struct sim_node *node, const uint8_t destination[16], size_t data_size);
 void sim_path_forget_all(struct sim_node *node);
 
-/* --- sim_nd.c: neighbour discovery and autoconfiguration ---------------------- */
+/* --- sim_nd.c: neighbour discovery and autoconfiguration as a whole ----------------- */
 
 /* The link came up: duplicate address detection begins. */
 void sim_nd_start(struct sim_node *node);
-/* Forget everything and stop every timer. */
+/* Forget everything but the settings and stop every timer. */
 void sim_nd_stop(struct sim_node *node);
 /* The state after duplicate address detection, with an empty neighbour cache. */
 void sim_nd_settle(struct sim_node *node);
-bool sim_nd_is_on_link(const struct sim_node *node, const uint8_t address[16]);
+/* A packet of the node's to wherever it has to go. */
 void sim_nd_send(struct sim_node *node, const uint8_t destination[16], const uint8_t *packet,
 		 size_t size);
-/* An ICMPv6 message of neighbour discovery whose checksum is right. */
+/*
+ * A message of neighbour discovery. Its checksum is right, unless
+ * sim_nd_takes_checksum() was true. `is_fragment`: it had a Fragment header.
+ */
 void sim_nd_receive(struct sim_node *node, const uint8_t *packet, const uint8_t *message,
-		    size_t size);
+		    size_t size, bool is_fragment);
+/* Whether a fault makes the node take such a message with a wrong checksum. */
+bool sim_nd_takes_checksum(const struct sim_node *node, uint8_t type);
+/* The value of the first option of that type, or NULL. The options are well-formed. */
+const uint8_t *sim_nd_find_option(const uint8_t *options, size_t size, uint8_t type);
+void sim_nd_cancel(struct loop_timer **timer);
+/* `seconds` of a message from now; all ones is for ever. */
+int64_t sim_nd_until_ns(const struct sim_node *node, uint32_t seconds);
+bool sim_nd_match(const uint8_t a[16], const uint8_t b[16], unsigned bits);
+bool sim_nd_is_link_local(const uint8_t address[16]);
+
+/* --- sim_address.c: the node's addresses ------------------------------------------- */
+
+void sim_address_start(struct sim_node *node);
+void sim_address_settle(struct sim_node *node);
+void sim_address_forget_all(struct sim_node *node);
+/* The link-local address, whether it is assigned or not. */
+const uint8_t *sim_address_link_local(const struct sim_node *node);
+bool sim_address_is_mine(const struct sim_node *node, const uint8_t address[16]);
+/* Whether the node has joined that solicited-node group. */
+bool sim_address_has_group(const struct sim_node *node, const uint8_t group[16]);
+/* The address to send from, or NULL if there is none yet. */
+const uint8_t *sim_address_choose(const struct sim_node *node, const uint8_t destination[16]);
+/* A Prefix Information option: RFC 4862 section 5.5.3. */
+void sim_address_take_prefix(struct sim_node *node, const uint8_t option[32]);
+/*
+ * Somebody else uses or tries `address` (RFC 4862 5.4.3, 5.4.4). True if it is one
+ * that the node tries, so that the message has no other meaning.
+ */
+bool sim_address_take_duplicate(struct sim_node *node, const uint8_t address[16], bool is_sign);
+
+/* --- sim_neighbour.c: the neighbour cache ------------------------------------------- */
+
+void sim_neighbour_forget_all(struct sim_node *node);
+struct sim_neighbour *sim_neighbour_find(struct sim_node *node, const uint8_t address[16]);
+/* Send now or when the neighbour's MAC is known. */
+void sim_neighbour_send(struct sim_node *node, const uint8_t next_hop[16], const uint8_t *packet,
+			size_t size);
+/* A message told the neighbour's MAC: make an entry, or change it. NULL if there is no room. */
+struct sim_neighbour *sim_neighbour_learn(struct sim_node *node, const uint8_t address[16],
+					  const uint8_t mac[6]);
+void sim_neighbour_solicit(struct sim_node *node, const uint8_t source[16],
+			   const uint8_t target[16], const uint8_t *unicast_mac, uint8_t hop_limit,
+			   bool with_option);
+/* Valid messages. */
+void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packet,
+				     const uint8_t *message, size_t size);
+void sim_neighbour_take_advertisement(struct sim_node *node, const uint8_t *packet,
+				      const uint8_t *message, size_t size);
+
+/* --- sim_route.c: where packets go ---------------------------------------------------- */
+
+void sim_route_forget_all(struct sim_node *node);
+bool sim_route_is_on_link(const struct sim_node *node, const uint8_t address[16]);
+/* The neighbour that a packet to `destination` goes to, or NULL. */
+const uint8_t *sim_route_next_hop(struct sim_node *node, const uint8_t destination[16]);
+bool sim_route_is_router(const struct sim_node *node, const uint8_t address[16]);
+/* A router told of a way: for so many seconds, 0 for no more. */
+void sim_route_set(struct sim_node *node, const uint8_t prefix[16], uint8_t length,
+		   const uint8_t router[16], int preference, uint32_t seconds);
+/* A router told of a prefix that is on the link, or with 0 seconds no more. */
+void sim_route_set_prefix(struct sim_node *node, const uint8_t prefix[16], uint8_t length,
+			  uint32_t seconds);
+/* The neighbour does not answer any more, or does again. */
+void sim_route_mark(struct sim_node *node, const uint8_t router[16], bool is_reachable);
+/* The neighbour is no router any more. */
+void sim_route_forget_router(struct sim_node *node, const uint8_t router[16]);
+/* A valid Redirect message. */
+void sim_route_take_redirect(struct sim_node *node, const uint8_t *packet, const uint8_t *message,
+			     size_t size);
+
+/* --- sim_router.c: Router Solicitations and Advertisements ------------------------------ */
+
+/* The node asks for routers, for the first time after a delay. */
+void sim_router_start(struct sim_node *node, int64_t delay_ns);
+/* Forget what routers told about the link. */
+void sim_router_forget_all(struct sim_node *node);
+void sim_router_solicit(struct sim_node *node);
+/* Valid messages. A host discards the solicitation of another (RFC 4861 6.2.6). */
+void sim_router_take_solicitation(struct sim_node *node, const uint8_t *packet,
+				  const uint8_t *message, size_t size);
+void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
+				   const uint8_t *message, size_t size);
+
+/* --- sim_command.c: what its agent is told ---------------------------------------------- */
+
+/* The settings of a node that was just booted. */
+void sim_command_reset(struct sim_node *node);
+/* Does what the words mean; everything that is not known succeeds and does nothing. */
+void sim_command_obey(struct sim_node *node, const char *command, char *output, size_t size);
 
 /* --- sim_target.c ------------------------------------------------------------- */
 

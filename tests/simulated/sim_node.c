@@ -34,6 +34,7 @@ struct walk {
 	size_t at;             /* of the header that is processed now */
 	size_t next_field;     /* offset of the Next Header field that named it */
 	bool was_atomic;       /* it had a Fragment header and was whole */
+	bool was_fragment;     /* it had one */
 	const uint8_t *quoted; /* the packet as it came, for errors */
 	size_t quoted_size;
 };
@@ -43,12 +44,10 @@ static bool is_multicast(const uint8_t address[16])
 	return address[0] == 0xff;
 }
 
-bool sim_is_mine(const struct sim_node *node, const uint8_t address[16])
+uint32_t sim_get32(const uint8_t octets[4])
 {
-	for (unsigned i = 0; i < SIM_GLOBALS; i++)
-		if (node->globals[i].is_assigned && !memcmp(address, node->globals[i].address, 16))
-			return true;
-	return node->has_link_local && !memcmp(address, node->link_local, 16);
+	return (uint32_t)octets[0] << 24 | (uint32_t)octets[1] << 16 | (uint32_t)octets[2] << 8 |
+	       octets[3];
 }
 
 uint16_t sim_checksum(const uint8_t source[16], const uint8_t destination[16], uint8_t protocol,
@@ -117,16 +116,28 @@ void sim_send_icmp(struct sim_node *node, const uint8_t source[16], const uint8_
 	sim_nd_send(node, destination, packet, size);
 }
 
+/* Some address of the node's that was not asked; the link-local one if there is no other. */
+static const uint8_t *other_address(const struct sim_node *node, const uint8_t asked[16])
+{
+	for (unsigned i = 0; i < SIM_ADDRESSES; i++)
+		if (node->addresses[i].state == SIM_ASSIGNED &&
+		    memcmp(node->addresses[i].address, asked, 16) != 0)
+			return node->addresses[i].address;
+	return sim_address_link_local(node);
+}
+
 /* What the node answers from: the address asked, or its own when a group was asked. */
 static const uint8_t *source_for(const struct sim_node *node, const uint8_t asked[16],
-				 enum sim_fault fault)
+				 const uint8_t destination[16], enum sim_fault fault)
 {
-	bool was_local = !memcmp(asked, node->link_local, 16);
+	const uint8_t *chosen;
 
 	if (node->fault == fault)
-		return was_local && node->globals[0].is_assigned ? node->globals[0].address
-								 : node->link_local;
-	return is_multicast(asked) ? node->link_local : asked;
+		return other_address(node, asked);
+	if (!is_multicast(asked))
+		return asked;
+	chosen = sim_address_choose(node, destination);
+	return chosen ? chosen : sim_address_link_local(node);
 }
 
 /* Who sent the packet or who it was for forbids an error about it, RFC 4443 section 2.4 e. */
@@ -147,7 +158,7 @@ void sim_send_error(struct sim_node *node, const uint8_t *packet, size_t size, u
 	uint8_t message[SIM_FRAME_MAX] = { type, code };
 	size_t quote = size;
 	uint8_t other[16];
-	const uint8_t *source = source_for(node, packet + 24, SIM_FAULT_COUNT_);
+	const uint8_t *source = source_for(node, packet + 24, packet + 8, SIM_FAULT_COUNT_);
 
 	if (is_error_forbidden(node, packet, type, code))
 		return;
@@ -171,7 +182,7 @@ void sim_send_error(struct sim_node *node, const uint8_t *packet, size_t size, u
 	message[6] = (uint8_t)(word >> 8);
 	message[7] = (uint8_t)word;
 	memcpy(message + 8, packet, quote);
-	sim_send_icmp(node, source, packet + 8, 64, message, 8 + quote);
+	sim_send_icmp(node, source, packet + 8, node->hop_limit, message, 8 + quote);
 }
 
 static void send_error(const struct walk *walk, uint8_t type, uint8_t code, uint32_t word)
@@ -274,6 +285,7 @@ static bool process_atomic_fragment(struct walk *walk)
 	    sim_fragment_is_known(walk->node, walk->packet, walk->at))
 		return false;
 	walk->was_atomic = inner.was_atomic = true;
+	walk->was_fragment = inner.was_fragment = true;
 	if (walk->node->fault != SIM_FAULT_ATOMIC_QUOTE || walk->size > sizeof(whole))
 		return next_header(walk, 8);
 	memcpy(whole, walk->packet, walk->at);
@@ -337,6 +349,7 @@ static bool process_fragment(struct walk *walk)
 	    !sim_fragment_take(node, walk->packet, walk->size, walk->at, whole, &inner.size))
 		return false;
 	inner.packet = whole;
+	inner.was_fragment = true;
 	inner.at = HEADER;
 	inner.next_field = 6;
 	return process_header(&inner, whole[6]);
@@ -399,7 +412,7 @@ static void reply(const struct walk *walk, const uint8_t *message, size_t size)
 {
 	struct sim_node *node = walk->node;
 	const uint8_t *asked = walk->packet + 24;
-	const uint8_t *source = source_for(node, asked, SIM_FAULT_ECHO_SOURCE);
+	const uint8_t *source = source_for(node, asked, walk->packet + 8, SIM_FAULT_ECHO_SOURCE);
 	uint8_t packet[SIM_FRAME_MAX], answer[SIM_FRAME_MAX];
 	uint8_t other[16];
 
@@ -421,7 +434,8 @@ static void reply(const struct walk *walk, const uint8_t *message, size_t size)
 	if (node->fault == SIM_FAULT_ECHO_SHORT && size > 8)
 		size--;
 	size = sim_build_icmp(packet, source, walk->packet + 8,
-			      node->fault == SIM_FAULT_ECHO_HOP_LIMIT ? walk->packet[7] : 64,
+			      node->fault == SIM_FAULT_ECHO_HOP_LIMIT ? walk->packet[7]
+								      : node->hop_limit,
 			      answer, size);
 	mark_reply(walk, packet);
 	if (walk->was_atomic && node->fault == SIM_FAULT_ATOMIC_REPLY)
@@ -434,7 +448,8 @@ static bool process_icmp(const struct walk *walk)
 	const uint8_t *message = walk->packet + walk->at;
 	size_t size = walk->size - walk->at;
 
-	if (size < 8 || sim_checksum(walk->packet + 8, walk->packet + 24, ICMPV6, message, size))
+	if (size < 8 || (sim_checksum(walk->packet + 8, walk->packet + 24, ICMPV6, message, size) &&
+			 !sim_nd_takes_checksum(walk->node, message[0])))
 		return false;
 	if (message[0] == ECHO_REQUEST && size <= SIM_FRAME_MAX - HEADER - 8)
 		reply(walk, message, size);
@@ -443,7 +458,7 @@ static bool process_icmp(const struct walk *walk)
 	else if (message[0] == UNKNOWN_INFORMATION && walk->node->fault == SIM_FAULT_INFORMATION)
 		send_error(walk, PROBLEM, 1, (uint32_t)walk->at);
 	else
-		sim_nd_receive(walk->node, walk->packet, message, size);
+		sim_nd_receive(walk->node, walk->packet, message, size, walk->was_fragment);
 	return true;
 }
 
@@ -490,16 +505,13 @@ static bool process_header(struct walk *walk, uint8_t type)
 static bool is_for_me(const struct sim_node *node, const uint8_t address[16])
 {
 	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
-	static const uint8_t solicited[13] = { 0xff, 0x02, [11] = 1, [12] = 0xff };
 	static const uint8_t unspecified[16], loopback[16] = { [15] = 1 };
 
 	if (!memcmp(address, all_nodes, 16) ||
 	    (node->fault == SIM_FAULT_UNSPECIFIED && !memcmp(address, unspecified, 16)) ||
 	    (node->fault == SIM_FAULT_LOOPBACK && !memcmp(address, loopback, 16)))
 		return true;
-	if (!memcmp(address, solicited, 13))
-		return !memcmp(address + 13, node->link_local + 13, 3);
-	return sim_is_mine(node, address);
+	return sim_address_has_group(node, address) || sim_address_is_mine(node, address);
 }
 
 void sim_receive(struct sim_node *node, const uint8_t *frame, size_t size)
@@ -521,7 +533,7 @@ void sim_receive(struct sim_node *node, const uint8_t *frame, size_t size)
 		return;
 	payload = (size_t)(packet[4] << 8 | packet[5]);
 	if (payload > size - 14 - HEADER || !is_for_me(node, packet + 24) ||
-	    node->fault == SIM_FAULT_MUTE || node->state != NUT_STATE_READY)
+	    node->fault == SIM_FAULT_MUTE || node->state != NUT_STATE_READY || node->is_disabled)
 		return;
 	if (!packet[7] && node->fault == SIM_FAULT_HOP_LIMIT_ZERO)
 		return;

@@ -132,10 +132,9 @@ void sim_path_too_big(struct sim_node *node, const uint8_t *message, size_t size
 	/* Only the node's own last packet is known to have been sent, RFC 8201 section 4. */
 	if (!path ||
 	    (memcmp(quoted + at + 4, path->last_echo, 4) && node->fault != SIM_FAULT_PMTU_ANY) ||
-	    (node->fault == SIM_FAULT_PMTU_ON_LINK && sim_nd_is_on_link(node, quoted + 24)))
+	    (node->fault == SIM_FAULT_PMTU_ON_LINK && sim_route_is_on_link(node, quoted + 24)))
 		return;
-	mtu = (uint32_t)message[4] << 24 | (uint32_t)message[5] << 16 | (uint32_t)message[6] << 8 |
-	      message[7];
+	mtu = sim_get32(message + 4);
 	if (mtu < MIN_MTU) {
 		path->is_atomic = node->fault == SIM_FAULT_PMTU_ATOMIC;
 		if (node->fault != SIM_FAULT_PMTU_LOW)
@@ -149,17 +148,17 @@ void sim_path_too_big(struct sim_node *node, const uint8_t *message, size_t size
 
 void sim_path_ping(struct sim_node *node, const uint8_t destination[16], size_t data_size)
 {
-	bool is_local = destination[0] == 0xfe;
 	uint8_t packet[SIM_FRAME_MAX], message[SIM_FRAME_MAX] = { ECHO_REQUEST };
-	const uint8_t *source = is_local ? node->link_local : node->globals[0].address;
+	const uint8_t *source = sim_address_choose(node, destination);
 	size_t size;
 
-	if (node->fault == SIM_FAULT_PING_SILENT || data_size > SIM_FRAME_MAX - HEADER - 8)
+	if (!source || node->fault == SIM_FAULT_PING_SILENT ||
+	    data_size > SIM_FRAME_MAX - HEADER - 8)
 		return;
 	if (node->fault == SIM_FAULT_PING_CODE)
 		message[1] = 1;
 	message[5] = 0x50;
 	message[7] = ++node->pings;
-	size = sim_build_icmp(packet, source, destination, 64, message, 8 + data_size);
+	size = sim_build_icmp(packet, source, destination, node->hop_limit, message, 8 + data_size);
 	sim_path_send(node, packet, size);
 }

@@ -96,51 +96,25 @@ static int simulation_start(void *self, struct err *err)
 	}
 	node->watch = loop_watch_start(node->loop, node->fd, on_readable, simulation);
 	node->state = NUT_STATE_READY;
+	sim_command_reset(node);
 	sim_nd_start(node);
 	return 0;
 }
 
 static int simulation_reboot(void *self, struct err *err)
 {
+	struct sim_node *node = &((struct simulation *)self)->node;
+
 	(void)err;
-	sim_nd_start(&((struct simulation *)self)->node);
+	sim_command_reset(node);
+	sim_nd_start(node);
 	return 0;
-}
-
-/* "ping -6 -c 1 -W 1 [-s SIZE] -I eth0 ADDRESS" */
-static void obey_ping(struct sim_node *node, const char *command)
-{
-	const char *size = strstr(command, " -s ");
-	uint8_t destination[16];
-
-	if (inet_pton(AF_INET6, strrchr(command, ' ') + 1, destination) == 1)
-		sim_path_ping(node, destination, size ? strtoul(size + 4, NULL, 10) : 56);
-}
-
-/* Does what the words mean to the node; everything else succeeds and does nothing. */
-static void obey(struct sim_node *node, const char *command, char *output, size_t size)
-{
-	const uint8_t *a = node->link_local;
-
-	if (!strcmp(command, "ip link set dev eth0 down"))
-		sim_nd_stop(node);
-	else if (!strcmp(command, "ip link set dev eth0 up"))
-		sim_nd_start(node);
-	else if (!strncmp(command, "ip -6 -o addr show", 18))
-		(void)snprintf(output, size,
-			       "2: eth0    inet6 fe80::%x:%x:%x:%x/64 scope link %s\n",
-			       a[8] << 8 | a[9], a[10] << 8 | a[11], a[12] << 8 | a[13],
-			       a[14] << 8 | a[15], node->has_link_local ? "" : "tentative");
-	else if (!strncmp(command, "ping -6 ", 8))
-		obey_ping(node, command);
-	else if (!strcmp(command, "uname -r"))
-		(void)snprintf(output, size, "simulated\n");
 }
 
 static int simulation_exec(void *self, const char *const *argv, int64_t timeout_ms,
 			   struct nut_exec_result *ret_result, struct err *err)
 {
-	char command[512] = "", output[256] = "";
+	char command[512] = "", output[1024] = "";
 	size_t at = 0;
 
 	(void)timeout_ms;
@@ -148,7 +122,7 @@ static int simulation_exec(void *self, const char *const *argv, int64_t timeout_
 	for (unsigned i = 0; argv[i] && at < sizeof(command); i++)
 		at += (size_t)snprintf(command + at, sizeof(command) - at, "%s%s", i ? " " : "",
 				       argv[i]);
-	obey(&((struct simulation *)self)->node, command, output, sizeof(output));
+	sim_command_obey(&((struct simulation *)self)->node, command, output, sizeof(output));
 	*ret_result =
 		(struct nut_exec_result){ .output = xstrdup(output), .error_output = xstrdup("") };
 	return 0;
@@ -174,6 +148,7 @@ static int simulation_load(void *self, struct err *err)
 
 	(void)err;
 	node->state = NUT_STATE_READY;
+	sim_command_reset(node);
 	sim_nd_settle(node);
 	(void)link_drain(node->link);
 	return 0;
@@ -245,16 +220,7 @@ int sim_target_make(void *user, struct loop *loop, const struct target_spec *spe
 	node->fault = *(const enum sim_fault *)user;
 	node->fd = -1;
 	node->state = NUT_STATE_STOPPED;
-	node->retrans_ns = NS_PER_SECOND;
 	memcpy(node->mac, spec->nut.macs[0], 6);
-	/* fe80::/64 with the modified EUI-64 of the MAC, RFC 4291 appendix A */
-	node->link_local[0] = 0xfe;
-	node->link_local[1] = 0x80;
-	memcpy(node->link_local + 8, node->mac, 3);
-	node->link_local[8] ^= 2;
-	node->link_local[11] = 0xff;
-	node->link_local[12] = 0xfe;
-	memcpy(node->link_local + 13, node->mac + 3, 3);
 	simulation->target = ret_target;
 	ret_target->ops = &ops;
 	ret_target->self = simulation;

@@ -1,0 +1,292 @@
+/*
+ * The neighbour cache: address resolution and neighbour unreachability detection,
+ * RFC 4861 section 7 with the states of 7.3.2 and 7.3.3.
+ */
+#include "tests/simulated/sim.h"
+
+#include <string.h>
+
+#include "base/time.h"
+#include "runners/loop.h"
+
+#define DELAY_FIRST_PROBE_NS (5 * NS_PER_SECOND)
+#define SOLICITATIONS_MAX    3
+
+static const uint8_t unspecified[16];
+static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
+
+static void start(struct sim_neighbour *neighbour, int64_t after_ns, loop_cb cb)
+{
+	sim_nd_cancel(&neighbour->timer);
+	neighbour->timer =
+		loop_timer_start(neighbour->node->loop,
+				 loop_now_ns(neighbour->node->loop) + after_ns, cb, neighbour);
+}
+
+static void forget(struct sim_neighbour *neighbour)
+{
+	sim_nd_cancel(&neighbour->timer);
+	neighbour->state = SIM_NONE;
+	neighbour->queued = 0;
+}
+
+void sim_neighbour_forget_all(struct sim_node *node)
+{
+	for (unsigned i = 0; i < SIM_NEIGHBOURS; i++)
+		forget(&node->neighbours[i]);
+}
+
+struct sim_neighbour *sim_neighbour_find(struct sim_node *node, const uint8_t address[16])
+{
+	for (unsigned i = 0; i < SIM_NEIGHBOURS; i++)
+		if (node->neighbours[i].state != SIM_NONE &&
+		    !memcmp(node->neighbours[i].address, address, 16))
+			return &node->neighbours[i];
+	return NULL;
+}
+
+/* An entry whose state is SIM_NONE yet; in the place of one that nobody uses, if all are taken. */
+static struct sim_neighbour *make(struct sim_node *node, const uint8_t address[16])
+{
+	struct sim_neighbour *neighbour = NULL;
+
+	for (unsigned i = 0; i < SIM_NEIGHBOURS; i++)
+		if (node->neighbours[i].state == SIM_NONE ||
+		    (!neighbour && node->neighbours[i].state == SIM_STALE))
+			neighbour = &node->neighbours[i];
+	if (!neighbour)
+		return NULL;
+	forget(neighbour);
+	neighbour->node = node;
+	memcpy(neighbour->address, address, 16);
+	neighbour->is_router = sim_route_is_router(node, address);
+	neighbour->solicitations = 0;
+	return neighbour;
+}
+
+/* --- solicitations ----------------------------------------------------------------- */
+
+void sim_neighbour_solicit(struct sim_node *node, const uint8_t source[16],
+			   const uint8_t target[16], const uint8_t *unicast_mac, uint8_t hop_limit,
+			   bool with_option)
+{
+	uint8_t packet[SIM_FRAME_MAX], message[32] = { SIM_NEIGHBOUR_SOLICITATION };
+	uint8_t group[16] = { 0xff, 0x02, [11] = 1, [12] = 0xff }, mac[6] = { 0x33, 0x33 };
+	size_t size = with_option ? 32 : 24;
+
+	memcpy(message + 8, target, 16);
+	message[24] = SIM_OPTION_SOURCE;
+	message[25] = 1;
+	memcpy(message + 26, node->mac, 6);
+	memcpy(group + 13, target + 13, 3);
+	memcpy(mac + 2, group + 12, 4);
+	size = sim_build_icmp(packet, source, unicast_mac ? target : group, hop_limit, message,
+			      size);
+	sim_send_frame(node, unicast_mac ? unicast_mac : mac, packet, size);
+}
+
+/* The neighbour does not answer: RFC 4861 7.3.3. What waits is dropped: it was the node's own. */
+static void give_up(struct sim_neighbour *neighbour)
+{
+	uint8_t address[16];
+
+	memcpy(address, neighbour->address, 16);
+	forget(neighbour);
+	sim_route_mark(neighbour->node, address, false);
+}
+
+static void solicit(void *user)
+{
+	struct sim_neighbour *neighbour = user;
+	struct sim_node *node = neighbour->node;
+	unsigned max = node->fault == SIM_FAULT_NS_ONCE   ? 1
+		       : node->fault == SIM_FAULT_NS_FOUR ? 4
+							  : SOLICITATIONS_MAX;
+	int64_t pause_ns = node->retrans_ns;
+	bool is_probe;
+
+	neighbour->timer = NULL;
+	if (neighbour->state == SIM_DELAY) {
+		neighbour->state = SIM_PROBE;
+		neighbour->solicitations = 0;
+	}
+	if (neighbour->solicitations == max) {
+		give_up(neighbour);
+		return;
+	}
+	neighbour->solicitations++;
+	is_probe = neighbour->state == SIM_PROBE;
+	if (node->fault == SIM_FAULT_NS_FAST)
+		pause_ns = pause_ns * 4 / 10;
+	sim_neighbour_solicit(node, is_probe ? sim_address_link_local(node) : neighbour->source,
+			      neighbour->address, is_probe ? neighbour->mac : NULL, 255,
+			      node->fault != SIM_FAULT_NS_NO_OPTION);
+	start(neighbour, pause_ns, solicit);
+}
+
+/* --- sending ------------------------------------------------------------------------ */
+
+static void transmit(struct sim_neighbour *neighbour, const uint8_t *packet, size_t size)
+{
+	struct sim_node *node = neighbour->node;
+
+	sim_send_frame(node, neighbour->mac, packet, size);
+	if (neighbour->state == SIM_STALE && node->fault != SIM_FAULT_NO_PROBE) {
+		neighbour->state = SIM_DELAY;
+		start(neighbour, DELAY_FIRST_PROBE_NS, solicit);
+	}
+}
+
+/* The newest packet takes the place of the oldest when there is no more room, RFC 4861 7.2.2. */
+static void enqueue(struct sim_neighbour *neighbour, const uint8_t *packet, size_t size)
+{
+	if (neighbour->queued == SIM_QUEUE)
+		memmove(neighbour->queue, neighbour->queue + 1,
+			--neighbour->queued * sizeof(*neighbour->queue));
+	memcpy(neighbour->queue[neighbour->queued].packet, packet, size);
+	neighbour->queue[neighbour->queued++].size = size;
+}
+
+void sim_neighbour_send(struct sim_node *node, const uint8_t next_hop[16], const uint8_t *packet,
+			size_t size)
+{
+	struct sim_neighbour *neighbour = sim_neighbour_find(node, next_hop);
+
+	if (!neighbour)
+		neighbour = make(node, next_hop);
+	if (!neighbour || size > SIM_FRAME_MAX)
+		return;
+	if (neighbour->state != SIM_NONE && neighbour->state != SIM_INCOMPLETE) {
+		transmit(neighbour, packet, size);
+		return;
+	}
+	enqueue(neighbour, packet, size);
+	if (neighbour->state == SIM_NONE) {
+		neighbour->state = SIM_INCOMPLETE;
+		memcpy(neighbour->source,
+		       sim_address_is_mine(node, packet + 8) ? packet + 8
+							     : sim_address_link_local(node),
+		       16);
+		solicit(neighbour);
+	}
+}
+
+/* --- what is known of a neighbour changes -------------------------------------------- */
+
+static void become_stale(void *user)
+{
+	struct sim_neighbour *neighbour = user;
+
+	neighbour->timer = NULL;
+	neighbour->state = SIM_STALE;
+}
+
+/* The neighbour's MAC is known now; what waited for it is sent. */
+static void resolve(struct sim_neighbour *neighbour, const uint8_t mac[6], enum sim_state state)
+{
+	unsigned queued = neighbour->queued;
+
+	sim_nd_cancel(&neighbour->timer);
+	memmove(neighbour->mac, mac, 6);
+	neighbour->state = state;
+	neighbour->queued = 0;
+	if (state == SIM_REACHABLE)
+		start(neighbour, neighbour->node->reachable_ns, become_stale);
+	for (unsigned i = 0; i < queued; i++)
+		transmit(neighbour, neighbour->queue[i].packet, neighbour->queue[i].size);
+	sim_route_mark(neighbour->node, neighbour->address, true);
+}
+
+struct sim_neighbour *sim_neighbour_learn(struct sim_node *node, const uint8_t address[16],
+					  const uint8_t mac[6])
+{
+	struct sim_neighbour *neighbour = sim_neighbour_find(node, address);
+
+	if (!neighbour)
+		neighbour = make(node, address);
+	if (!neighbour)
+		return NULL;
+	if (neighbour->state == SIM_NONE || neighbour->state == SIM_INCOMPLETE ||
+	    memcmp(neighbour->mac, mac, 6))
+		resolve(neighbour, mac, SIM_STALE);
+	return neighbour;
+}
+
+/* --- messages ------------------------------------------------------------------------- */
+
+static void advertise(struct sim_node *node, const uint8_t target[16],
+		      const uint8_t destination[16], bool solicited, bool with_option)
+{
+	uint8_t message[32] = { SIM_NEIGHBOUR_ADVERTISEMENT };
+
+	message[4] = (uint8_t)((node->fault == SIM_FAULT_NA_ROUTER ? 0x80 : 0) |
+			       (solicited && node->fault != SIM_FAULT_NA_UNSOLICITED ? 0x40 : 0) |
+			       (with_option ? 0x20 : 0));
+	memcpy(message + 8, target, 16);
+	message[24] = SIM_OPTION_TARGET;
+	message[25] = 1;
+	memcpy(message + 26, node->mac, 6);
+	sim_send_icmp(node, target, destination, 255, message, with_option ? 32 : 24);
+}
+
+/* RFC 4861 7.2.3, 7.2.4; RFC 4862 5.4.3. */
+void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packet,
+				     const uint8_t *message, size_t size)
+{
+	static const uint8_t group[13] = { 0xff, 0x02, [11] = 1, [12] = 0xff };
+	const uint8_t *source = packet + 8, *destination = packet + 24, *target = message + 8;
+	const uint8_t *mac = sim_nd_find_option(message + 24, size - 24, SIM_OPTION_SOURCE);
+	bool is_dad = !memcmp(source, unspecified, 16);
+
+	if (target[0] == 0xff || (is_dad && (mac || memcmp(destination, group, 13) != 0)))
+		return;
+	if (sim_address_take_duplicate(node, target, is_dad) ||
+	    !sim_address_is_mine(node, target) || (is_dad && node->fault == SIM_FAULT_NO_DEFENCE))
+		return;
+	if (mac && node->fault != SIM_FAULT_NS_NOT_CACHED)
+		(void)sim_neighbour_learn(node, source, mac);
+	advertise(node, target, is_dad ? all_nodes : source, !is_dad,
+		  destination[0] == 0xff && node->fault != SIM_FAULT_NA_NO_OPTION);
+}
+
+/* RFC 4861 7.2.5: what an advertisement changes in an entry that is there. */
+static void update(struct sim_neighbour *neighbour, uint8_t flags, const uint8_t *mac)
+{
+	bool is_router = flags & 0x80, is_solicited = flags & 0x40, overrides = flags & 0x20;
+	bool is_other = mac && memcmp(mac, neighbour->mac, 6) != 0;
+	bool was_router = neighbour->is_router;
+
+	if (neighbour->state == SIM_INCOMPLETE) {
+		if (!mac)
+			return;
+		neighbour->is_router = is_router;
+		resolve(neighbour, mac, is_solicited ? SIM_REACHABLE : SIM_STALE);
+		return;
+	}
+	if (is_other && !overrides) {
+		if (neighbour->state == SIM_REACHABLE)
+			resolve(neighbour, neighbour->mac, SIM_STALE);
+		return;
+	}
+	if (is_solicited)
+		resolve(neighbour, mac ? mac : neighbour->mac, SIM_REACHABLE);
+	else if (is_other)
+		resolve(neighbour, mac, SIM_STALE);
+	neighbour->is_router = is_router;
+	if (was_router && !is_router)
+		sim_route_forget_router(neighbour->node, neighbour->address);
+}
+
+void sim_neighbour_take_advertisement(struct sim_node *node, const uint8_t *packet,
+				      const uint8_t *message, size_t size)
+{
+	struct sim_neighbour *neighbour;
+
+	if (message[8] == 0xff || (packet[24] == 0xff && message[4] & 0x40) ||
+	    sim_address_take_duplicate(node, message + 8, true))
+		return;
+	neighbour = sim_neighbour_find(node, message + 8);
+	if (neighbour)
+		update(neighbour, message[4],
+		       sim_nd_find_option(message + 24, size - 24, SIM_OPTION_TARGET));
+}

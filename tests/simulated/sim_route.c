@@ -1,0 +1,211 @@
+/*
+ * Where packets go: prefixes that are on the link, default routers and routes
+ * (RFC 4861 5.2 and 6.3.6, RFC 5942, RFC 4191 3.2), and redirects (RFC 4861 8.3).
+ */
+#include "tests/simulated/sim.h"
+
+#include <string.h>
+
+#include "runners/loop.h"
+
+static const uint8_t unspecified[16];
+
+void sim_route_forget_all(struct sim_node *node)
+{
+	memset(node->routes, 0, sizeof(node->routes));
+	memset(node->prefixes, 0, sizeof(node->prefixes));
+	memset(node->destinations, 0, sizeof(node->destinations));
+	node->redirects = 0;
+	node->failures = 0;
+}
+
+/* --- prefixes ---------------------------------------------------------------------- */
+
+/* Link-local addresses and what prefixes of advertisements say; own addresses say nothing. */
+bool sim_route_is_on_link(const struct sim_node *node, const uint8_t address[16])
+{
+	int64_t now_ns = loop_now_ns(node->loop);
+
+	for (unsigned i = 0; i < SIM_PREFIXES; i++)
+		if (node->prefixes[i].until_ns > now_ns &&
+		    sim_nd_match(address, node->prefixes[i].prefix, node->prefixes[i].length))
+			return true;
+	return sim_nd_is_link_local(address);
+}
+
+void sim_route_set_prefix(struct sim_node *node, const uint8_t prefix[16], uint8_t length,
+			  uint32_t seconds)
+{
+	int64_t now_ns = loop_now_ns(node->loop);
+	struct sim_prefix *free_one = NULL, *entry = NULL;
+
+	for (unsigned i = 0; i < SIM_PREFIXES && !entry; i++) {
+		struct sim_prefix *here = &node->prefixes[i];
+
+		if (here->until_ns <= now_ns)
+			free_one = here;
+		else if (here->length == length && sim_nd_match(here->prefix, prefix, length))
+			entry = here;
+	}
+	if (!entry)
+		entry = free_one;
+	if (!entry)
+		return;
+	memcpy(entry->prefix, prefix, 16);
+	entry->length = length;
+	entry->until_ns = sim_nd_until_ns(node, seconds);
+}
+
+/* --- redirects ------------------------------------------------------------------------ */
+
+static struct sim_destination *find_destination(struct sim_node *node, const uint8_t address[16])
+{
+	for (unsigned i = 0; i < SIM_DESTINATIONS; i++)
+		if (!memcmp(node->destinations[i].address, address, 16))
+			return &node->destinations[i];
+	return NULL;
+}
+
+/* Destinations that went through the neighbour are looked for anew, RFC 4861 6.3.5, 7.3.3. */
+static void forget_redirects_to(struct sim_node *node, const uint8_t next_hop[16])
+{
+	for (unsigned i = 0; i < SIM_DESTINATIONS; i++)
+		if (!memcmp(node->destinations[i].next_hop, next_hop, 16))
+			memset(&node->destinations[i], 0, sizeof(node->destinations[i]));
+}
+
+/* RFC 4861 8.1: what makes a Redirect invalid beside its form. */
+static bool is_valid_redirect(struct sim_node *node, const uint8_t *packet, const uint8_t *message)
+{
+	const uint8_t *source = packet + 8, *target = message + 8, *destination = message + 24;
+	const uint8_t *first_hop = sim_route_next_hop(node, destination);
+
+	return sim_nd_is_link_local(source) && destination[0] != 0xff &&
+	       (sim_nd_is_link_local(target) || !memcmp(target, destination, 16)) && first_hop &&
+	       !memcmp(source, first_hop, 16);
+}
+
+void sim_route_take_redirect(struct sim_node *node, const uint8_t *packet, const uint8_t *message,
+			     size_t size)
+{
+	const uint8_t *target = message + 8, *destination = message + 24;
+	const uint8_t *mac = sim_nd_find_option(message + 40, size - 40, SIM_OPTION_TARGET);
+	struct sim_destination *entry;
+	struct sim_neighbour *neighbour;
+
+	if (!is_valid_redirect(node, packet, message))
+		return;
+	entry = find_destination(node, destination);
+	if (!entry)
+		entry = &node->destinations[node->redirects++ % SIM_DESTINATIONS];
+	memcpy(entry->address, destination, 16);
+	memcpy(entry->next_hop, target, 16);
+	neighbour = mac ? sim_neighbour_learn(node, target, mac) : sim_neighbour_find(node, target);
+	if (neighbour && memcmp(target, destination, 16) != 0)
+		neighbour->is_router = true;
+}
+
+/* --- routers ------------------------------------------------------------------------ */
+
+bool sim_route_is_router(const struct sim_node *node, const uint8_t address[16])
+{
+	for (unsigned i = 0; i < SIM_ROUTES; i++)
+		if (node->routes[i].until_ns > loop_now_ns(node->loop) &&
+		    !memcmp(node->routes[i].router, address, 16))
+			return true;
+	return false;
+}
+
+void sim_route_set(struct sim_node *node, const uint8_t prefix[16], uint8_t length,
+		   const uint8_t router[16], int preference, uint32_t seconds)
+{
+	int64_t now_ns = loop_now_ns(node->loop);
+	struct sim_route *free_one = NULL, *entry = NULL;
+
+	for (unsigned i = 0; i < SIM_ROUTES && !entry; i++) {
+		struct sim_route *here = &node->routes[i];
+
+		if (here->until_ns <= now_ns)
+			free_one = free_one ? free_one : here;
+		else if (here->length == length && sim_nd_match(here->prefix, prefix, length) &&
+			 !memcmp(here->router, router, 16))
+			entry = here;
+	}
+	if (!entry && seconds && free_one) {
+		entry = free_one;
+		*entry = (struct sim_route){ .length = length };
+		memcpy(entry->prefix, prefix, 16);
+		memcpy(entry->router, router, 16);
+	}
+	if (!entry)
+		return;
+	entry->preference = preference;
+	entry->until_ns = sim_nd_until_ns(node, seconds);
+	if (!seconds)
+		forget_redirects_to(node, router);
+}
+
+void sim_route_mark(struct sim_node *node, const uint8_t router[16], bool is_reachable)
+{
+	unsigned failure = is_reachable ? 0 : ++node->failures;
+
+	for (unsigned i = 0; i < SIM_ROUTES; i++)
+		if (!memcmp(node->routes[i].router, router, 16))
+			node->routes[i].failure = failure;
+	if (!is_reachable)
+		forget_redirects_to(node, router);
+}
+
+void sim_route_forget_router(struct sim_node *node, const uint8_t router[16])
+{
+	for (unsigned i = 0; i < SIM_ROUTES; i++)
+		if (!memcmp(node->routes[i].router, router, 16))
+			node->routes[i].until_ns = 0;
+	forget_redirects_to(node, router);
+}
+
+static bool is_known(struct sim_node *node, const uint8_t router[16])
+{
+	const struct sim_neighbour *neighbour = sim_neighbour_find(node, router);
+
+	return neighbour && neighbour->state != SIM_INCOMPLETE;
+}
+
+/*
+ * RFC 4191 3.2: reachable before not reachable, then the longer prefix, then the
+ * preference. RFC 4861 6.3.6: of equal ones that whose neighbour is known, and when
+ * none can be reached, the one that was not tried for longest.
+ */
+static bool is_better(struct sim_node *node, const struct sim_route *a, const struct sim_route *b)
+{
+	if (!a->failure != !b->failure)
+		return !a->failure;
+	if (a->length != b->length)
+		return a->length > b->length;
+	if (a->preference != b->preference)
+		return a->preference > b->preference;
+	if (is_known(node, a->router) != is_known(node, b->router))
+		return is_known(node, a->router);
+	return a->failure < b->failure;
+}
+
+const uint8_t *sim_route_next_hop(struct sim_node *node, const uint8_t destination[16])
+{
+	const struct sim_destination *entry = find_destination(node, destination);
+	const struct sim_route *best = NULL;
+	int64_t now_ns = loop_now_ns(node->loop);
+
+	if (entry && memcmp(destination, unspecified, 16) != 0)
+		return entry->next_hop;
+	if (sim_route_is_on_link(node, destination) || node->fault == SIM_FAULT_NO_ROUTER)
+		return destination;
+	for (unsigned i = 0; i < SIM_ROUTES; i++) {
+		const struct sim_route *here = &node->routes[i];
+
+		if (here->until_ns > now_ns &&
+		    sim_nd_match(destination, here->prefix, here->length) &&
+		    (!best || is_better(node, here, best)))
+			best = here;
+	}
+	return best ? best->router : NULL;
+}

@@ -1,0 +1,163 @@
+/*
+ * What a host says to routers and hears from them: Router Solicitations (RFC 4861
+ * 6.3.7, RFC 7559) and Router Advertisements (RFC 4861 6.3.4, RFC 4191).
+ */
+#include "tests/simulated/sim.h"
+
+#include <string.h>
+
+#include "base/time.h"
+#include "runners/loop.h"
+
+#define SOLICITATION_NS     (4 * NS_PER_SECOND)
+#define SOLICITATION_MAX_NS (3600 * NS_PER_SECOND)
+#define REACHABLE_NS        (30 * NS_PER_SECOND)
+#define HOP_LIMIT           64
+
+/* Options, and the length that they have in units of 8 octets. */
+enum { PREFIX = 3, MTU = 5, ROUTE = 24 };
+enum { PREFIX_UNITS = 4, MTU_UNITS = 1, ROUTE_UNITS_MAX = 3 };
+
+static const uint8_t unspecified[16];
+
+/* --- solicitations ------------------------------------------------------------------- */
+
+void sim_router_forget_all(struct sim_node *node)
+{
+	sim_nd_cancel(&node->solicitation_timer);
+	node->solicitations = 0;
+	node->solicitation_ns = SOLICITATION_NS;
+	node->hop_limit = HOP_LIMIT;
+	node->reachable_ns = REACHABLE_NS;
+	node->retrans_ns = NS_PER_SECOND;
+}
+
+void sim_router_solicit(struct sim_node *node)
+{
+	static const uint8_t all_routers[16] = { 0xff, 0x02, [15] = 2 };
+	uint8_t message[16] = { SIM_ROUTER_SOLICITATION, [8] = SIM_OPTION_SOURCE, [9] = 1 };
+
+	memcpy(message + 10, node->mac, 6);
+	sim_send_icmp(node, sim_address_link_local(node), all_routers, 255, message,
+		      sizeof(message));
+}
+
+/* Without end, at distances that double: RFC 7559 section 2. */
+static void solicit_again(void *user)
+{
+	struct sim_node *node = user;
+
+	node->solicitation_timer = NULL;
+	sim_router_solicit(node);
+	node->solicitations++;
+	node->solicitation_timer = loop_timer_start(
+		node->loop, loop_now_ns(node->loop) + node->solicitation_ns, solicit_again, node);
+	node->solicitation_ns *= 2;
+	if (node->solicitation_ns > SOLICITATION_MAX_NS)
+		node->solicitation_ns = SOLICITATION_MAX_NS;
+}
+
+void sim_router_start(struct sim_node *node, int64_t delay_ns)
+{
+	sim_nd_cancel(&node->solicitation_timer);
+	node->solicitation_ns = SOLICITATION_NS;
+	node->solicitation_timer = loop_timer_start(node->loop, loop_now_ns(node->loop) + delay_ns,
+						    solicit_again, node);
+}
+
+void sim_router_take_solicitation(struct sim_node *node, const uint8_t *packet,
+				  const uint8_t *message, size_t size)
+{
+	(void)node;
+	(void)packet;
+	(void)message;
+	(void)size;
+}
+
+/* --- advertisements --------------------------------------------------------------------- */
+
+/* RFC 4191 2.1: 01 is high, 11 low; 10 is reserved. */
+static int preference_of(uint8_t flags)
+{
+	return (flags >> 3 & 3) == 1 ? 1 : (flags >> 3 & 3) == 3 ? -1 : 0;
+}
+
+static bool is_reserved(uint8_t flags)
+{
+	return (flags >> 3 & 3) == 2;
+}
+
+/* RFC 4861 6.3.4: 0 tells nothing. */
+static void take_parameters(struct sim_node *node, const uint8_t *message)
+{
+	uint32_t reachable_ms = sim_get32(message + 8), retrans_ms = sim_get32(message + 12);
+
+	if (message[4])
+		node->hop_limit = message[4];
+	if (reachable_ms)
+		node->reachable_ns = reachable_ms * NS_PER_MS;
+	if (retrans_ms && node->fault != SIM_FAULT_RETRANS_IGNORED)
+		node->retrans_ns = retrans_ms * NS_PER_MS;
+}
+
+/* What tells the link's MTU; more than Ethernet's is ignored, RFC 2464 section 2. */
+static void take_mtu(struct sim_node *node, const uint8_t *option)
+{
+	uint32_t mtu = sim_get32(option + 4);
+
+	if (mtu >= 1280 && mtu <= 1500 && node->fault != SIM_FAULT_RA_MTU)
+		node->link_mtu = mtu;
+}
+
+/* The on-link half of a Prefix Information option; RFC 4861 6.3.4, RFC 5942 section 4. */
+static void take_prefix(struct sim_node *node, const uint8_t *option)
+{
+	if (option[3] & 0x80 && option[2] <= 128 && !sim_nd_is_link_local(option + 16))
+		sim_route_set_prefix(node, option + 16, option[2], sim_get32(option + 4));
+	sim_address_take_prefix(node, option);
+}
+
+/* A Route Information option: RFC 4191 2.3. */
+static void take_route(struct sim_node *node, const uint8_t *option, const uint8_t router[16])
+{
+	unsigned units = option[1], length = option[2];
+	uint8_t prefix[16] = { 0 };
+
+	if (units > ROUTE_UNITS_MAX || length > 128 || length > (units - 1) * 64 ||
+	    is_reserved(option[3]))
+		return;
+	memcpy(prefix, option + 8, (units - 1) * 8u);
+	sim_route_set(node, prefix, (uint8_t)length, router, preference_of(option[3]),
+		      sim_get32(option + 4));
+}
+
+static void take_option(struct sim_node *node, const uint8_t *option, const uint8_t router[16])
+{
+	if (option[0] == PREFIX && option[1] == PREFIX_UNITS)
+		take_prefix(node, option);
+	else if (option[0] == MTU && option[1] == MTU_UNITS)
+		take_mtu(node, option);
+	else if (option[0] == ROUTE)
+		take_route(node, option, router);
+}
+
+void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
+				   const uint8_t *message, size_t size)
+{
+	const uint8_t *source = packet + 8;
+	const uint8_t *mac = sim_nd_find_option(message + 16, size - 16, SIM_OPTION_SOURCE);
+	uint32_t lifetime = (uint32_t)message[6] << 8 | message[7];
+	struct sim_neighbour *neighbour;
+
+	if (!sim_nd_is_link_local(source))
+		return;
+	take_parameters(node, message);
+	sim_route_set(node, unspecified, 0, source, preference_of(message[5]), lifetime);
+	neighbour = mac ? sim_neighbour_learn(node, source, mac) : sim_neighbour_find(node, source);
+	if (neighbour)
+		neighbour->is_router = true;
+	for (size_t at = 16; at < size; at += message[at + 1] * 8u)
+		take_option(node, message + at, source);
+	if (lifetime)
+		sim_nd_cancel(&node->solicitation_timer);
+}
