@@ -77,6 +77,7 @@ end
 --   reachable_time, retrans_timer
 --                  BaseReachableTime and RetransTimer, seconds, if a router has advertised other ones than
 --                  those of RFC 4861 section 10
+--   rate           the clause that says how far multicast solicitations are apart: cache.RESOLVE
 function cache.entry(t, node, options)
 	options = options or {}
 	node:stop_answering()
@@ -90,6 +91,7 @@ function cache.entry(t, node, options)
 		peer = options.peer or options.through and options.through.global or options.address or node.link_local,
 		reachable_time = options.reachable_time or timing.REACHABLE,
 		retrans_timer = options.retrans_timer or timing.RETRANS,
+		rate_clause = options.rate or cache.RESOLVE,
 		is_router = node.name:sub(1, 2) == "tr",
 		-- Echo Requests of two entries have different numbers.
 		number = tonumber(node.mac:sub(-2), 16) << 8,
@@ -261,6 +263,9 @@ local function expect_resolution(entry, clause, text)
 	if not solicitation then
 		return lose(entry)
 	end
+	entry.t:check(solicitation.ip6.src == entry.nut,
+		string.format("a packet from %s waits, so that should be the source of the solicitation", entry.nut),
+		{ clause = cache.REPEAT })
 	move(entry, "INCOMPLETE", nil, "the NUT has a packet for it and must ask for its link-layer address",
 		cache.DISCOVERY, cache.DISCOVERY)
 	entry.solicited, entry.solicitations = at, 1
@@ -472,7 +477,7 @@ function verify.INCOMPLETE(entry)
 		t:check(at - entry.solicited >= timing.earliest(entry.retrans_timer),
 			string.format("solicitation %d comes %.3f s after the one before, RetransTimer is %g s", count,
 				at - entry.solicited, entry.retrans_timer),
-			{ clause = cache.RESOLVE })
+			{ clause = entry.rate_clause })
 		entry.solicited = at
 	end
 	expect_back_off(entry, entry.solicited)
