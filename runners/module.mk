@@ -32,12 +32,21 @@ $(call archive,runners,$(runners_sources))
 runners_packages := libvirt libvirt-qemu libuv jansson lua5.4 libcrypto
 $(call program,testlab-runner,runners/main.c,runners suites packets base,$(runners_packages))
 # The whole engine against a node with known faults (tests/integration/400-faults.sh).
-$(call test_program,fault_matrix,\
-	tests/simulated/fault_matrix.c tests/simulated/sim_address.c tests/simulated/sim_clock.c \
-	tests/simulated/sim_command.c tests/simulated/sim_fragment.c tests/simulated/sim_nd.c \
-	tests/simulated/sim_neighbour.c tests/simulated/sim_node.c tests/simulated/sim_path.c \
-	tests/simulated/sim_route.c tests/simulated/sim_router.c \
-	tests/simulated/sim_target.c,runners suites packets base,$(runners_packages))
+simulated_sources := \
+	tests/simulated/fault_matrix.c \
+	tests/simulated/sim_address.c \
+	tests/simulated/sim_clock.c \
+	tests/simulated/sim_command.c \
+	tests/simulated/sim_dns.c \
+	tests/simulated/sim_fragment.c \
+	tests/simulated/sim_nd.c \
+	tests/simulated/sim_neighbour.c \
+	tests/simulated/sim_node.c \
+	tests/simulated/sim_path.c \
+	tests/simulated/sim_route.c \
+	tests/simulated/sim_router.c \
+	tests/simulated/sim_target.c
+$(call test_program,fault_matrix,$(simulated_sources),runners suites packets base,$(runners_packages))
 
 # A NUT without the engine (tests/integration/302-nut.sh, 303-nut-trouble.sh).
 $(call test_program,nut-driver,tests/nut/driver.c,runners packets base,libvirt libvirt-qemu libuv jansson)

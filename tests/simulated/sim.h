@@ -44,6 +44,8 @@ enum sim_fault sim_fault_from_string(const char *text);
 #define SIM_DESTINATIONS 16
 #define SIM_PACKETS      4
 #define SIM_PATHS        8
+#define SIM_DNS          4
+#define SIM_NAME_MAX     64
 
 /* Messages of neighbour discovery, RFC 4861 section 4. */
 enum {
@@ -113,6 +115,24 @@ struct sim_address {
 	struct loop_timer *timer; /* its next event, or NULL */
 };
 
+/* A DNS server's address, or a search domain as labels (RFC 8106 section 6). */
+struct sim_dns_entry {
+	uint8_t value[SIM_NAME_MAX + 1];
+	int64_t until_ns;
+};
+
+/* The DNS client of a node, and the look-up that goes on. */
+struct sim_dns {
+	bool is_on;
+	struct sim_dns_entry servers[SIM_DNS];
+	struct sim_dns_entry domains[SIM_DNS];
+	char name[SIM_NAME_MAX];
+	unsigned candidate; /* number of the name that is asked for: with or without a domain */
+	unsigned attempts;  /* queries sent for it */
+	uint16_t id;        /* of the last query */
+	struct loop_timer *timer; /* waits for the answer, or NULL */
+};
+
 /* What can be set in a node: sysctl names of Linux, and their values there. */
 struct sim_settings {
 	unsigned addr_gen_mode; /* 0: from the MAC (RFC 4291 appendix A); otherwise RFC 7217 */
@@ -166,6 +186,7 @@ struct sim_node {
 	struct loop_timer *solicitation_timer; /* next Router Solicitation, or NULL */
 	int64_t solicitation_ns;               /* time from the one before to it */
 	unsigned solicitations;                /* Router Solicitations sent */
+	struct sim_dns dns;
 	struct sim_packet packets[SIM_PACKETS];
 	uint32_t link_mtu;
 	struct sim_path paths[SIM_PATHS];
@@ -183,6 +204,9 @@ void sim_send_frame(struct sim_node *node, const uint8_t mac[6], const uint8_t *
 /* Header and ICMPv6 message with its checksum, to the neighbour. */
 void sim_send_icmp(struct sim_node *node, const uint8_t source[16], const uint8_t destination[16],
 		   uint8_t hop_limit, const uint8_t *message, size_t size);
+/* A UDP datagram whose checksum is 0 yet. */
+void sim_send_udp(struct sim_node *node, const uint8_t source[16], const uint8_t destination[16],
+		  uint8_t *datagram, size_t size);
 size_t sim_build_icmp(uint8_t packet[SIM_FRAME_MAX], const uint8_t source[16],
 		      const uint8_t destination[16], uint8_t hop_limit, const uint8_t *message,
 		      size_t size);
@@ -314,6 +338,17 @@ void sim_router_take_solicitation(struct sim_node *node, const uint8_t *packet,
 				  const uint8_t *message, size_t size);
 void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 				   const uint8_t *message, size_t size);
+
+/* --- sim_dns.c: DNS by advertisements ---------------------------------------------------- */
+
+void sim_dns_forget_all(struct sim_node *node);
+/* The DNS client runs from now on; it hears no option that came before. */
+void sim_dns_start(struct sim_node *node);
+void sim_dns_take_option(struct sim_node *node, const uint8_t *option);
+/* Look the name up and send its address an Echo Request. */
+void sim_dns_ping(struct sim_node *node, const char *name);
+/* A UDP datagram; false if it is not for the DNS client. */
+bool sim_dns_receive(struct sim_node *node, const uint8_t *udp, size_t size);
 
 /* --- sim_command.c: what its agent is told ---------------------------------------------- */
 

@@ -45,14 +45,33 @@ static void show_addresses(const struct sim_node *node, char *output, size_t siz
 	}
 }
 
-/* "ping -6 -c 1 -W 1 [-s SIZE] -I eth0 ADDRESS" */
+/* "ping -6 -c 1 -W 1 [-s SIZE] [-I eth0] NAME", and what a shell may have to say around it. */
 static void ping(struct sim_node *node, const char *command)
 {
-	const char *size = strstr(command, " -s ");
+	const char *size = strstr(command, " -s "), *name = command + strlen("ping -6");
+	char word[SIM_NAME_MAX];
 	uint8_t destination[16];
 
-	if (inet_pton(AF_INET6, strrchr(command, ' ') + 1, destination) == 1)
+	/* Every option here has a value. */
+	while (sscanf(name, " -%*c %63s", word) == 1)
+		name = strstr(name, word) + strlen(word);
+	if (sscanf(name, "%63s", word) != 1)
+		return;
+	if (inet_pton(AF_INET6, word, destination) == 1)
 		sim_path_ping(node, destination, size ? strtoul(size + 4, NULL, 10) : 56);
+	else
+		sim_dns_ping(node, word);
+}
+
+/* "sh -c SCRIPT": what of it means something here. */
+static void run_script(struct sim_node *node, const char *script)
+{
+	const char *echo_request = strstr(script, "ping -6 ");
+
+	if (strstr(script, "rdnssd -u"))
+		sim_dns_start(node);
+	if (echo_request)
+		ping(node, echo_request);
 }
 
 /* "net.ipv6.conf.eth0.accept_dad=2"; every interface there is the one. */
@@ -96,6 +115,8 @@ void sim_command_obey(struct sim_node *node, const char *command, char *output, 
 		ping(node, command);
 	else if (begins(command, "sysctl -w "))
 		set(node, command + strlen("sysctl -w "));
+	else if (begins(command, "sh -c "))
+		run_script(node, command);
 	else if (!strcmp(command, "uname -r"))
 		append(output, size, "simulated\n");
 }

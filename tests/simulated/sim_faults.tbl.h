@@ -160,3 +160,9 @@ X(NO_DEFENCE, "no-defence", "does not defend its address")
 /* autoconfiguration and lifetimes of addresses: RFC 4862 5.5, RFC 7217 */
 
 /* DNS of advertisements: RFC 8106 */
+X(RDNSS, "rdnss", "ignores DNS servers of advertisements")
+X(RDNSS_ZERO, "rdnss-zero", "ignores that a DNS server has lifetime 0")
+X(RDNSS_KEPT, "rdnss-kept", "never forgets a DNS server")
+X(DNSSL, "dnssl", "ignores search domains of advertisements")
+X(DNSSL_ZERO, "dnssl-zero", "ignores that a search domain has lifetime 0")
+X(DNSSL_KEPT, "dnssl-kept", "never forgets a search domain")

@@ -184,6 +184,7 @@ void sim_nd_stop(struct sim_node *node)
 	sim_route_forget_all(node);
 	sim_fragment_forget_all(node);
 	sim_path_forget_all(node);
+	sim_dns_forget_all(node);
 }
 
 void sim_nd_settle(struct sim_node *node)

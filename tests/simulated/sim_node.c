@@ -83,20 +83,42 @@ void sim_send_frame(struct sim_node *node, const uint8_t mac[6], const uint8_t *
 	(void)send(node->fd, frame, 14 + size, 0); /* as on a wire, nobody hears of a loss */
 }
 
+static void build_header(uint8_t packet[HEADER], const uint8_t source[16],
+			 const uint8_t destination[16], uint8_t next, uint8_t hop_limit,
+			 size_t payload)
+{
+	memset(packet, 0, HEADER);
+	packet[0] = 0x60;
+	packet[4] = (uint8_t)(payload >> 8);
+	packet[5] = (uint8_t)payload;
+	packet[6] = next;
+	packet[7] = hop_limit;
+	memcpy(packet + 8, source, 16);
+	memcpy(packet + 24, destination, 16);
+}
+
+void sim_send_udp(struct sim_node *node, const uint8_t source[16], const uint8_t destination[16],
+		  uint8_t *datagram, size_t size)
+{
+	uint16_t checksum = sim_checksum(source, destination, UDP, datagram, size);
+	uint8_t packet[SIM_FRAME_MAX];
+
+	if (size > SIM_FRAME_MAX - HEADER)
+		return;
+	datagram[6] = (uint8_t)(checksum >> 8);
+	datagram[7] = (uint8_t)checksum;
+	build_header(packet, source, destination, UDP, node->hop_limit, size);
+	memcpy(packet + HEADER, datagram, size);
+	sim_nd_send(node, destination, packet, HEADER + size);
+}
+
 size_t sim_build_icmp(uint8_t packet[SIM_FRAME_MAX], const uint8_t source[16],
 		      const uint8_t destination[16], uint8_t hop_limit, const uint8_t *message,
 		      size_t size)
 {
 	uint16_t checksum;
 
-	memset(packet, 0, HEADER);
-	packet[0] = 0x60;
-	packet[4] = (uint8_t)(size >> 8);
-	packet[5] = (uint8_t)size;
-	packet[6] = ICMPV6;
-	packet[7] = hop_limit;
-	memcpy(packet + 8, source, 16);
-	memcpy(packet + 24, destination, 16);
+	build_header(packet, source, destination, ICMPV6, hop_limit, size);
 	memcpy(packet + HEADER, message, size);
 	packet[HEADER + 2] = packet[HEADER + 3] = 0;
 	checksum = sim_checksum(source, destination, ICMPV6, packet + HEADER, size);
@@ -482,6 +504,8 @@ static bool process_header(struct walk *walk, uint8_t type)
 	case ICMPV6:
 		return process_icmp(walk);
 	case UDP:
+		if (sim_dns_receive(node, walk->packet + walk->at, walk->size - walk->at))
+			return true;
 		if (node->fault != SIM_FAULT_PORT_SILENT)
 			send_error(walk, UNREACHABLE, node->fault == SIM_FAULT_PORT_CODE ? 3 : 4,
 				   0);

@@ -139,6 +139,8 @@ static void take_option(struct sim_node *node, const uint8_t *option, const uint
 		take_mtu(node, option);
 	else if (option[0] == ROUTE)
 		take_route(node, option, router);
+	else
+		sim_dns_take_option(node, option);
 }
 
 void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
