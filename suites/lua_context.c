@@ -19,6 +19,7 @@
 
 #define TYPE_RUN  "testlab.t"
 #define TYPE_NODE "testlab.node"
+#define NODES     "testlab.nodes" /* in the registry: the nodes by number, from 1 */
 
 #define NUT           0
 #define ARGUMENTS_MAX 32
@@ -61,10 +62,18 @@ static unsigned check_node(lua_State *lua, int index)
 	return *(unsigned *)luaL_checkudata(lua, index, TYPE_NODE);
 }
 
+/* Always the same object for a node: scripts compare nodes and keep things by them. */
 static void push_node(lua_State *lua, unsigned index)
 {
-	*(unsigned *)lua_newuserdatauv(lua, sizeof(unsigned), 0) = index;
-	luaL_setmetatable(lua, TYPE_NODE);
+	luaL_getsubtable(lua, LUA_REGISTRYINDEX, NODES);
+	if (lua_rawgeti(lua, -1, (lua_Integer)index + 1) == LUA_TNIL) {
+		lua_pop(lua, 1);
+		*(unsigned *)lua_newuserdatauv(lua, sizeof(unsigned), 0) = index;
+		luaL_setmetatable(lua, TYPE_NODE);
+		lua_pushvalue(lua, -1);
+		lua_rawseti(lua, -3, (lua_Integer)index + 1);
+	}
+	lua_remove(lua, -2);
 }
 
 static bool is_zero(const uint8_t address[16])

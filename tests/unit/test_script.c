@@ -105,7 +105,26 @@ static int log_note(void *run, const char *text, struct err *err)
 	return log_check(run, true, text, "note", SCRIPT_LEVEL_MAY, err);
 }
 
-static const struct script_ops ops = { .check = log_check, .note = log_note };
+static unsigned count_nodes(void *run)
+{
+	(void)run;
+	return 2;
+}
+
+static const struct script_node *get_node(void *run, unsigned index)
+{
+	static const struct script_node nodes[] = { { .name = "nut" }, { .name = "tn1" } };
+
+	(void)run;
+	return &nodes[index];
+}
+
+static const struct script_ops ops = {
+	.check = log_check,
+	.note = log_note,
+	.node_count = count_nodes,
+	.node = get_node,
+};
 
 /* Run the one test of a script whose operations answer `answer`. */
 static int run(const char *body, int answer, struct log *log, struct err *err)
@@ -255,6 +274,20 @@ static void test_run(void **state)
 	assert_says(&err, "the lab is at fault");
 }
 
+/* A node is one object, so that scripts can compare nodes and keep things by them. */
+static void test_nodes(void **state)
+{
+	struct log log;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(run(TEST("local seen = { [t.tn1] = t.tn1.name, [t.nut] = t.nut.name }\n"
+				  "t:check(t.tn1 == t.tn1 and t.tn1 ~= t.nut, seen[t.tn1] .. seen[t.nut])"),
+			     0, &log, &err),
+			 0);
+	assert_string_equal(log.text, "[1 tn1nut RFC 8200 3 MUST 0]");
+}
+
 static void test_run_errors(void **state)
 {
 	(void)state;
@@ -287,6 +320,7 @@ int main(void)
 		cmocka_unit_test(test_refused_declarations),
 		cmocka_unit_test(test_sandbox),
 		cmocka_unit_test(test_run),
+		cmocka_unit_test(test_nodes),
 		cmocka_unit_test(test_run_errors),
 		cmocka_unit_test(test_random),
 	};
