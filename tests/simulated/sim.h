@@ -171,6 +171,7 @@ struct sim_node {
 	int fd; /* -1 while off */
 	struct loop_watch *watch;
 	uint8_t mac[6];
+	uint8_t sender[6]; /* source of the frame that is being processed */
 	struct sim_settings settings;
 	bool is_disabled;                            /* IP is, on the interface */
 	struct sim_address addresses[SIM_ADDRESSES]; /* the first is the link-local one */

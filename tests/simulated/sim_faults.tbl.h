@@ -109,9 +109,19 @@ X(NS_CHECKSUM, "ns-checksum", "takes a Neighbor Solicitation with a wrong checks
 X(NS_CODE, "ns-code", "takes one whose code is not 0")
 X(NS_LENGTH, "ns-length", "takes one that is too short, whatever is behind it")
 X(NS_OPTION_LENGTH, "ns-option-length", "takes one with an option of length 0")
+X(NS_TARGET, "ns-target", "answers one whose target is a group")
+X(NS_DAD_UNICAST, "ns-dad-unicast", "takes one from :: to its own address")
+X(NS_DAD_OPTION, "ns-dad-option", "takes one from :: with a link-layer address")
 X(NS_NOT_CACHED, "ns-not-cached", "makes no entry from the address in a solicitation")
+X(NS_FRAME, "ns-frame", "takes the frame's source where a solicitation has no address")
+X(NS_KEEP_MAC, "ns-keep-mac", "keeps the link-layer address that it has")
+X(NS_KEEP_STATE, "ns-keep-state", "takes a new link-layer address and keeps the state")
+X(NS_STALE, "ns-stale", "every solicitation makes the entry of its sender STALE")
+X(NS_CONFIRMS, "ns-confirms", "takes a solicitation for a sign that its sender is reachable")
+X(NS_HOST, "ns-host", "takes everyone who solicits it for a host")
 X(NA_NO_OPTION, "na-no-option", "answers a multicast solicitation without its link-layer address")
 X(NA_UNSOLICITED, "na-unsolicited", "answers with the Solicited flag clear")
+X(NA_NO_OVERRIDE, "na-no-override", "answers with the Override flag clear")
 X(NA_ROUTER, "na-router", "a host that says it is a router")
 
 /* Neighbor Advertisements that come: RFC 4861 7.1.2, 7.2.5 */
@@ -124,9 +134,19 @@ X(NA_OPTION_LENGTH, "na-option-length", "takes one with an option of length 0")
 /* address resolution and reachability: RFC 4861 7.2.2, 7.3 */
 X(NS_ONCE, "ns-once", "solicits once instead of three times")
 X(NS_FAST, "ns-fast", "solicits again after 0.4 of RetransTimer")
-X(NS_FOUR, "ns-four", "solicits a fourth time")
+X(NS_MANY, "ns-many", "solicits ten times, RetransTimer apart")
+X(NS_SOURCE, "ns-source", "solicits from its link-local address whatever waits")
 X(NS_NO_OPTION, "ns-no-option", "multicast solicitation without its link-layer address")
+X(QUEUE_NONE, "queue-none", "keeps no packet that waits for a link-layer address")
+X(QUEUE_ONE, "queue-one", "keeps one, the newest, as RFC 4861 allows")
+X(QUEUE_OLDEST, "queue-oldest", "keeps one, the oldest")
+X(QUEUE_SHARED, "queue-shared", "keeps those for one neighbour only")
 X(NO_PROBE, "no-probe", "never probes a neighbour that it has not confirmed")
+X(PROBE_EARLY, "probe-early", "probes as soon as something is sent to it")
+X(PROBE_IDLE, "probe-idle", "probes it though nothing is sent to it")
+X(PROBE_MULTICAST, "probe-multicast", "probes it by multicast")
+X(STALE_UNUSED, "stale-unused", "resolves it again before it sends to it")
+X(REACHABLE_KEPT, "reachable-kept", "never doubts a neighbour that answered once")
 
 /* Router Solicitations: RFC 4861 6.3.7, RFC 7559 */
 
@@ -141,6 +161,13 @@ X(RETRANS_IGNORED, "retrans-ignored", "ignores the Retrans Timer of advertisemen
 
 /* prefixes that are on the link, routers, routes: RFC 4861 5.2, 6.3.6, RFC 5942, RFC 4191 */
 X(NO_ROUTER, "no-router", "looks for everybody on the link")
+X(LINK_LOCAL_ROUTED, "link-local-routed", "sends to a router what is for a link-local address")
+X(PREFIX_IGNORED, "prefix-ignored", "takes no prefix to be on the link")
+X(PREFIX_WIDE, "prefix-wide", "takes 48 bits of a prefix to be on the link")
+X(PREFIX_KEPT, "prefix-kept", "keeps a prefix when its lifetime is over")
+X(PREFIX_FIRST, "prefix-first", "keeps the lifetime that a prefix had first")
+X(FLAG_OFF_LINK, "flag-off-link", "takes a prefix off the link when its on-link flag is zero")
+X(FLAG_IGNORED, "flag-ignored", "puts a prefix onto the link without its on-link flag")
 
 /* Redirect messages: RFC 4861 8.1, 8.3 */
 X(REDIRECT_HOP_LIMIT, "redirect-hop-limit", "takes a Redirect whose Hop Limit is not 255")

@@ -100,10 +100,10 @@ static void solicit(void *user)
 	struct sim_neighbour *neighbour = user;
 	struct sim_node *node = neighbour->node;
 	unsigned max = node->fault == SIM_FAULT_NS_ONCE   ? 1
-		       : node->fault == SIM_FAULT_NS_FOUR ? 4
+		       : node->fault == SIM_FAULT_NS_MANY ? 10
 							  : SOLICITATIONS_MAX;
 	int64_t pause_ns = node->retrans_ns;
-	bool is_probe;
+	bool is_probe, is_unicast;
 
 	neighbour->timer = NULL;
 	if (neighbour->state == SIM_DELAY) {
@@ -118,8 +118,12 @@ static void solicit(void *user)
 	is_probe = neighbour->state == SIM_PROBE;
 	if (node->fault == SIM_FAULT_NS_FAST)
 		pause_ns = pause_ns * 4 / 10;
-	sim_neighbour_solicit(node, is_probe ? sim_address_link_local(node) : neighbour->source,
-			      neighbour->address, is_probe ? neighbour->mac : NULL, 255,
+	is_unicast = is_probe && node->fault != SIM_FAULT_PROBE_MULTICAST;
+	sim_neighbour_solicit(node,
+			      is_probe || node->fault == SIM_FAULT_NS_SOURCE
+				      ? sim_address_link_local(node)
+				      : neighbour->source,
+			      neighbour->address, is_unicast ? neighbour->mac : NULL, 255,
 			      node->fault != SIM_FAULT_NS_NO_OPTION);
 	start(neighbour, pause_ns, solicit);
 }
@@ -133,14 +137,25 @@ static void transmit(struct sim_neighbour *neighbour, const uint8_t *packet, siz
 	sim_send_frame(node, neighbour->mac, packet, size);
 	if (neighbour->state == SIM_STALE && node->fault != SIM_FAULT_NO_PROBE) {
 		neighbour->state = SIM_DELAY;
-		start(neighbour, DELAY_FIRST_PROBE_NS, solicit);
+		start(neighbour,
+		      node->fault == SIM_FAULT_PROBE_EARLY ? NS_PER_SECOND : DELAY_FIRST_PROBE_NS,
+		      solicit);
 	}
 }
 
 /* The newest packet takes the place of the oldest when there is no more room, RFC 4861 7.2.2. */
 static void enqueue(struct sim_neighbour *neighbour, const uint8_t *packet, size_t size)
 {
-	if (neighbour->queued == SIM_QUEUE)
+	struct sim_node *node = neighbour->node;
+	unsigned max = node->fault == SIM_FAULT_QUEUE_ONE ? 1 : SIM_QUEUE;
+
+	if (node->fault == SIM_FAULT_QUEUE_NONE ||
+	    (node->fault == SIM_FAULT_QUEUE_OLDEST && neighbour->queued))
+		return;
+	for (unsigned i = 0; i < SIM_NEIGHBOURS && node->fault == SIM_FAULT_QUEUE_SHARED; i++)
+		if (&node->neighbours[i] != neighbour)
+			node->neighbours[i].queued = 0;
+	if (neighbour->queued == max)
 		memmove(neighbour->queue, neighbour->queue + 1,
 			--neighbour->queued * sizeof(*neighbour->queue));
 	memcpy(neighbour->queue[neighbour->queued].packet, packet, size);
@@ -156,6 +171,8 @@ void sim_neighbour_send(struct sim_node *node, const uint8_t next_hop[16], const
 		neighbour = make(node, next_hop);
 	if (!neighbour || size > SIM_FRAME_MAX)
 		return;
+	if (neighbour->state == SIM_STALE && node->fault == SIM_FAULT_STALE_UNUSED)
+		forget(neighbour);
 	if (neighbour->state != SIM_NONE && neighbour->state != SIM_INCOMPLETE) {
 		transmit(neighbour, packet, size);
 		return;
@@ -179,6 +196,10 @@ static void become_stale(void *user)
 
 	neighbour->timer = NULL;
 	neighbour->state = SIM_STALE;
+	if (neighbour->node->fault == SIM_FAULT_PROBE_IDLE) {
+		neighbour->state = SIM_DELAY;
+		start(neighbour, 0, solicit);
+	}
 }
 
 /* The neighbour's MAC is known now; what waited for it is sent. */
@@ -190,7 +211,7 @@ static void resolve(struct sim_neighbour *neighbour, const uint8_t mac[6], enum 
 	memmove(neighbour->mac, mac, 6);
 	neighbour->state = state;
 	neighbour->queued = 0;
-	if (state == SIM_REACHABLE)
+	if (state == SIM_REACHABLE && neighbour->node->fault != SIM_FAULT_REACHABLE_KEPT)
 		start(neighbour, neighbour->node->reachable_ns, become_stale);
 	for (unsigned i = 0; i < queued; i++)
 		transmit(neighbour, neighbour->queue[i].packet, neighbour->queue[i].size);
@@ -221,7 +242,7 @@ static void advertise(struct sim_node *node, const uint8_t target[16],
 
 	message[4] = (uint8_t)((node->fault == SIM_FAULT_NA_ROUTER ? 0x80 : 0) |
 			       (solicited && node->fault != SIM_FAULT_NA_UNSOLICITED ? 0x40 : 0) |
-			       (with_option ? 0x20 : 0));
+			       (with_option && node->fault != SIM_FAULT_NA_NO_OVERRIDE ? 0x20 : 0));
 	memcpy(message + 8, target, 16);
 	message[24] = SIM_OPTION_TARGET;
 	message[25] = 1;
@@ -229,22 +250,61 @@ static void advertise(struct sim_node *node, const uint8_t target[16],
 	sim_send_icmp(node, target, destination, 255, message, with_option ? 32 : 24);
 }
 
+/* RFC 4861 7.1.1, as far as it is about addresses; `mac` is that of the option, or NULL. */
+static bool is_valid_solicitation(const struct sim_node *node, const uint8_t *packet,
+				  const uint8_t *target, const uint8_t *mac)
+{
+	static const uint8_t group[13] = { 0xff, 0x02, [11] = 1, [12] = 0xff };
+
+	if (target[0] == 0xff)
+		return node->fault == SIM_FAULT_NS_TARGET;
+	if (memcmp(packet + 8, unspecified, 16) != 0)
+		return true;
+	return (!mac || node->fault == SIM_FAULT_NS_DAD_OPTION) &&
+	       (!memcmp(packet + 24, group, 13) || node->fault == SIM_FAULT_NS_DAD_UNICAST);
+}
+
+/* What a solicitation with that address, or NULL, does to the entry of its source: RFC 4861 7.2.3. */
+static void learn_solicitor(struct sim_node *node, const uint8_t source[16], const uint8_t *mac)
+{
+	struct sim_neighbour *neighbour = sim_neighbour_find(node, source);
+	bool is_known = neighbour && neighbour->state != SIM_INCOMPLETE;
+
+	if (neighbour && node->fault == SIM_FAULT_NS_HOST) {
+		neighbour->is_router = false;
+		sim_route_forget_router(node, source);
+	}
+	if (!mac && node->fault == SIM_FAULT_NS_FRAME)
+		mac = node->sender;
+	if (!mac || node->fault == SIM_FAULT_NS_NOT_CACHED ||
+	    (is_known && node->fault == SIM_FAULT_NS_KEEP_MAC))
+		return;
+	if (is_known && node->fault == SIM_FAULT_NS_KEEP_STATE) {
+		memcpy(neighbour->mac, mac, 6);
+		return;
+	}
+	neighbour = sim_neighbour_learn(node, source, mac);
+	if (neighbour && node->fault == SIM_FAULT_NS_STALE)
+		resolve(neighbour, mac, SIM_STALE);
+	if (neighbour && node->fault == SIM_FAULT_NS_CONFIRMS)
+		resolve(neighbour, mac, SIM_REACHABLE);
+}
+
 /* RFC 4861 7.2.3, 7.2.4; RFC 4862 5.4.3. */
 void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packet,
 				     const uint8_t *message, size_t size)
 {
-	static const uint8_t group[13] = { 0xff, 0x02, [11] = 1, [12] = 0xff };
 	const uint8_t *source = packet + 8, *destination = packet + 24, *target = message + 8;
 	const uint8_t *mac = sim_nd_find_option(message + 24, size - 24, SIM_OPTION_SOURCE);
 	bool is_dad = !memcmp(source, unspecified, 16);
 
-	if (target[0] == 0xff || (is_dad && (mac || memcmp(destination, group, 13) != 0)))
+	if (!is_valid_solicitation(node, packet, target, mac) ||
+	    sim_address_take_duplicate(node, target, is_dad) ||
+	    (target[0] != 0xff && !sim_address_is_mine(node, target)) ||
+	    (is_dad && node->fault == SIM_FAULT_NO_DEFENCE))
 		return;
-	if (sim_address_take_duplicate(node, target, is_dad) ||
-	    !sim_address_is_mine(node, target) || (is_dad && node->fault == SIM_FAULT_NO_DEFENCE))
-		return;
-	if (mac && node->fault != SIM_FAULT_NS_NOT_CACHED)
-		(void)sim_neighbour_learn(node, source, mac);
+	if (!is_dad)
+		learn_solicitor(node, source, mac);
 	advertise(node, target, is_dad ? all_nodes : source, !is_dad,
 		  destination[0] == 0xff && node->fault != SIM_FAULT_NA_NO_OPTION);
 }

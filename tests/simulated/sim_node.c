@@ -561,6 +561,7 @@ void sim_receive(struct sim_node *node, const uint8_t *frame, size_t size)
 		return;
 	if (!packet[7] && node->fault == SIM_FAULT_HOP_LIMIT_ZERO)
 		return;
+	memcpy(node->sender, frame + 6, 6);
 	walk.size = walk.quoted_size = HEADER + payload;
 	(void)process_header(&walk, packet[6]);
 }

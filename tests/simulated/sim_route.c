@@ -24,13 +24,17 @@ void sim_route_forget_all(struct sim_node *node)
 /* Link-local addresses and what prefixes of advertisements say; own addresses say nothing. */
 bool sim_route_is_on_link(const struct sim_node *node, const uint8_t address[16])
 {
-	int64_t now_ns = loop_now_ns(node->loop);
+	int64_t now_ns = node->fault == SIM_FAULT_PREFIX_KEPT ? 0 : loop_now_ns(node->loop);
 
-	for (unsigned i = 0; i < SIM_PREFIXES; i++)
-		if (node->prefixes[i].until_ns > now_ns &&
-		    sim_nd_match(address, node->prefixes[i].prefix, node->prefixes[i].length))
+	for (unsigned i = 0; i < SIM_PREFIXES; i++) {
+		const struct sim_prefix *here = &node->prefixes[i];
+
+		if (here->until_ns > now_ns &&
+		    sim_nd_match(address, here->prefix,
+				 node->fault == SIM_FAULT_PREFIX_WIDE ? 48 : here->length))
 			return true;
-	return sim_nd_is_link_local(address);
+	}
+	return sim_nd_is_link_local(address) && node->fault != SIM_FAULT_LINK_LOCAL_ROUTED;
 }
 
 void sim_route_set_prefix(struct sim_node *node, const uint8_t prefix[16], uint8_t length,
@@ -47,6 +51,8 @@ void sim_route_set_prefix(struct sim_node *node, const uint8_t prefix[16], uint8
 		else if (here->length == length && sim_nd_match(here->prefix, prefix, length))
 			entry = here;
 	}
+	if (entry && node->fault == SIM_FAULT_PREFIX_FIRST)
+		return;
 	if (!entry)
 		entry = free_one;
 	if (!entry)

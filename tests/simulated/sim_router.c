@@ -112,8 +112,12 @@ static void take_mtu(struct sim_node *node, const uint8_t *option)
 /* The on-link half of a Prefix Information option; RFC 4861 6.3.4, RFC 5942 section 4. */
 static void take_prefix(struct sim_node *node, const uint8_t *option)
 {
-	if (option[3] & 0x80 && option[2] <= 128 && !sim_nd_is_link_local(option + 16))
-		sim_route_set_prefix(node, option + 16, option[2], sim_get32(option + 4));
+	bool is_on_link = option[3] & 0x80 || node->fault == SIM_FAULT_FLAG_IGNORED;
+
+	if ((is_on_link || node->fault == SIM_FAULT_FLAG_OFF_LINK) && option[2] <= 128 &&
+	    !sim_nd_is_link_local(option + 16) && node->fault != SIM_FAULT_PREFIX_IGNORED)
+		sim_route_set_prefix(node, option + 16, option[2],
+				     is_on_link ? sim_get32(option + 4) : 0);
 	sim_address_take_prefix(node, option);
 }
 
