@@ -14,7 +14,7 @@ std = {
 		-- layers
 		"dest_unreachable", "dst_options", "echo_reply", "echo_request", "ether", "fragment", "hop_by_hop",
 		"icmp6", "ip6", "na", "no_next_header", "ns", "packet_too_big", "param_problem", "ra", "raw", "redirect",
-		"routing", "routing_unknown", "rs", "tcp", "time_exceeded", "udp",
+		"routing", "routing_unknown", "rs", "tcp", "time_exceeded", "trailer", "udp",
 		-- options
 		"nd_dnssl", "nd_mtu", "nd_nonce", "nd_prefix", "nd_rdnss", "nd_redirected", "nd_route_info", "nd_slla",
 		"nd_tlla", "nd_unknown", "opt_unknown", "pad1", "padn", "router_alert",
