@@ -281,10 +281,11 @@ static void test_nodes(void **state)
 	struct err err = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(run(TEST("local seen = { [t.tn1] = t.tn1.name, [t.nut] = t.nut.name }\n"
-				  "t:check(t.tn1 == t.tn1 and t.tn1 ~= t.nut, seen[t.tn1] .. seen[t.nut])"),
-			     0, &log, &err),
-			 0);
+	assert_int_equal(
+		run(TEST("local seen = { [t.tn1] = t.tn1.name, [t.nut] = t.nut.name }\n"
+			 "t:check(t.tn1 == t.tn1 and t.tn1 ~= t.nut, seen[t.tn1] .. seen[t.nut])"),
+		    0, &log, &err),
+		0);
 	assert_string_equal(log.text, "[1 tn1nut RFC 8200 3 MUST 0]");
 }
 
