@@ -102,6 +102,8 @@ X(PIECE_WHOLE, "piece-whole", "sends the whole packet after its fragments")
 
 /* which messages of neighbour discovery are taken: RFC 4861 6.1.2, 7.1, 8.1; RFC 6980 */
 X(ND_FRAGMENT, "nd-fragment", "takes messages of neighbour discovery with a Fragment header")
+X(ND_ATOMIC, "nd-atomic", "takes those with one that says that they are whole")
+X(ND_FRAGMENT_ERROR, "nd-fragment-error", "reports those with one")
 
 /* Neighbor Solicitations that come: RFC 4861 7.1.1, 7.2.3, 7.2.4 */
 X(NS_HOP_LIMIT, "ns-hop-limit", "accepts a Neighbor Solicitation with Hop Limit 254")
@@ -123,6 +125,14 @@ X(NA_NO_OPTION, "na-no-option", "answers a multicast solicitation without its li
 X(NA_UNSOLICITED, "na-unsolicited", "answers with the Solicited flag clear")
 X(NA_NO_OVERRIDE, "na-no-override", "answers with the Override flag clear")
 X(NA_ROUTER, "na-router", "a host that says it is a router")
+X(NS_RESERVED, "ns-reserved", "discards one whose Reserved field is not 0")
+X(NS_UNKNOWN_OPTION, "ns-unknown-option", "discards one with an option that does not belong there")
+X(NA_HOP_LIMIT_64, "na-hop-limit-64", "answers with Hop Limit 64")
+X(NA_CODE_1, "na-code-1", "answers with code 1")
+X(NA_GROUP, "na-group", "answers to all nodes")
+X(NA_TARGET, "na-target", "answers for another target")
+X(NA_OLD_ADDRESS, "na-old-address", "answers before it takes a new link-layer address over")
+X(NA_SILENT, "na-silent", "answers no solicitation")
 
 /* Neighbor Advertisements that come: RFC 4861 7.1.2, 7.2.5 */
 X(NA_HOP_LIMIT, "na-hop-limit", "takes a Neighbor Advertisement whose Hop Limit is not 255")
@@ -130,6 +140,25 @@ X(NA_CHECKSUM, "na-checksum", "takes one with a wrong checksum")
 X(NA_CODE, "na-code", "takes one whose code is not 0")
 X(NA_LENGTH, "na-length", "takes one that is too short, whatever is behind it")
 X(NA_OPTION_LENGTH, "na-option-length", "takes one with an option of length 0")
+X(NA_TARGET_GROUP, "na-target-group", "takes one whose target is a solicited-node group")
+X(NA_SOLICITED_GROUP, "na-solicited-group", "takes a solicited one that went to a group")
+X(NA_RESERVED, "na-reserved", "discards one whose Reserved field is not 0")
+X(NA_UNKNOWN_OPTION, "na-unknown-option", "discards one with an option that does not belong there")
+X(NA_CREATED, "na-created", "makes an entry from an advertisement")
+X(NA_FRAME, "na-frame", "learns from the frame what the message does not tell")
+X(NA_CONFIRMS, "na-confirms", "takes an unsolicited one for a confirmation of reachability")
+X(NA_NO_CONFIRM, "na-no-confirm", "takes a solicited one for none")
+X(NA_INCOMPLETE_OVERRIDE, "na-incomplete-override", "resolves by none whose Override flag is clear")
+X(NA_OVERRIDE_IGNORED, "na-override-ignored", "keeps its address though the Override flag is set")
+X(NA_OVERRIDE_ANY, "na-override-any", "takes another address over without the Override flag")
+X(NA_NO_STALE, "na-no-stale", "keeps REACHABLE an entry that one contradicts")
+X(NA_STALE, "na-stale", "makes an entry STALE by any unsolicited one")
+X(NA_STOPS_PROBE, "na-stops-probe", "ends probing by any advertisement")
+X(NA_OPTION_NEEDED, "na-option-needed", "ignores one without a link-layer address")
+X(NA_ROUTER_IGNORED, "na-router-ignored", "keeps a router that says it is none")
+X(NA_ROUTER_SOLICITED, "na-router-solicited", "keeps it unless the advertisement is solicited")
+X(NA_ROUTER_OVERRIDE, "na-router-override", "keeps it unless the Override flag is set")
+X(NA_ROUTER_OPTION, "na-router-option", "keeps it unless a link-layer address is there")
 
 /* address resolution and reachability: RFC 4861 7.2.2, 7.3 */
 X(NS_ONCE, "ns-once", "solicits once instead of three times")
@@ -147,6 +176,17 @@ X(PROBE_IDLE, "probe-idle", "probes it though nothing is sent to it")
 X(PROBE_MULTICAST, "probe-multicast", "probes it by multicast")
 X(STALE_UNUSED, "stale-unused", "resolves it again before it sends to it")
 X(REACHABLE_KEPT, "reachable-kept", "never doubts a neighbour that answered once")
+X(NS_GROUP, "ns-group", "solicits at all nodes instead of the solicited-node group")
+X(NS_HOP_LIMIT_64, "ns-hop-limit-64", "solicits with Hop Limit 64")
+X(NS_CODE_1, "ns-code-1", "solicits with code 1")
+X(NS_WRONG_OPTION, "ns-wrong-option", "solicits with another link-layer address than its own")
+X(NS_BACK_OFF, "ns-back-off", "goes on soliciting at growing distances, as RFC 7048 allows")
+X(PROBE_OLD, "probe-old", "probes the link-layer address that was there first")
+X(DELAY_LONG, "delay-long", "probes after 10 s instead of 5 s")
+X(REACHABLE_NEVER, "reachable-never", "believes in a confirmation for 2 s")
+X(REACHABLE_SHORT, "reachable-short", "draws the shortest ReachableTime, as it may")
+X(REACHABLE_LONG, "reachable-long", "draws the longest ReachableTime, as it may")
+X(FAILED_KEPT, "failed-kept", "goes on sending to a neighbour that did not answer its probes")
 
 /* Router Solicitations: RFC 4861 6.3.7, RFC 7559 */
 
@@ -158,6 +198,12 @@ X(RA_LENGTH, "ra-length", "takes one that is too short, whatever is behind it")
 X(RA_OPTION_LENGTH, "ra-option-length", "takes one with an option of length 0")
 X(RA_MTU, "ra-mtu", "ignores the MTU option of advertisements")
 X(RETRANS_IGNORED, "retrans-ignored", "ignores the Retrans Timer of advertisements")
+X(RA_NOT_CACHED, "ra-not-cached", "makes no entry from the link-layer address of a router")
+X(RA_CONFIRMS, "ra-confirms", "takes an advertisement for a confirmation of reachability")
+X(RA_KEEP_MAC, "ra-keep-mac", "keeps the link-layer address that it has")
+X(RA_KEEP_STATE, "ra-keep-state", "takes another link-layer address over and keeps the state")
+X(RA_STALE, "ra-stale", "makes an entry STALE though nothing changes")
+X(RA_FRAME, "ra-frame", "learns from the frame what the message does not tell")
 
 /* prefixes that are on the link, routers, routes: RFC 4861 5.2, 6.3.6, RFC 5942, RFC 4191 */
 X(NO_ROUTER, "no-router", "looks for everybody on the link")
@@ -175,6 +221,17 @@ X(REDIRECT_CHECKSUM, "redirect-checksum", "takes one with a wrong checksum")
 X(REDIRECT_CODE, "redirect-code", "takes one whose code is not 0")
 X(REDIRECT_LENGTH, "redirect-length", "takes one that is too short, whatever is behind it")
 X(REDIRECT_OPTION_LENGTH, "redirect-option-length", "takes one with an option of length 0")
+X(REDIRECT_RESERVED, "redirect-reserved", "discards one whose Reserved field is not 0")
+X(REDIRECT_UNKNOWN_OPTION, "redirect-unknown-option",
+  "discards one with an option that does not belong there")
+X(REDIRECT_NOT_CACHED, "redirect-not-cached",
+  "makes no entry from the link-layer address of the target")
+X(REDIRECT_CONFIRMS, "redirect-confirms", "takes a Redirect for a confirmation of reachability")
+X(REDIRECT_KEEP_MAC, "redirect-keep-mac", "keeps the link-layer address that it has")
+X(REDIRECT_KEEP_STATE, "redirect-keep-state",
+  "takes another link-layer address over and keeps the state")
+X(REDIRECT_STALE, "redirect-stale", "makes an entry STALE though nothing changes")
+X(REDIRECT_FRAME, "redirect-frame", "learns from the frame what the message does not tell")
 
 /* duplicate address detection: RFC 4862 5.4 */
 X(NO_DAD, "no-dad", "assigns its address without looking for a duplicate")
@@ -183,6 +240,10 @@ X(DAD_OPTION, "dad-option", "duplicate address detection with a source link-laye
 X(DAD_EARLY, "dad-early", "uses its address before the end of duplicate address detection")
 X(DAD_DEAF, "dad-deaf", "does not notice a duplicate")
 X(NO_DEFENCE, "no-defence", "does not defend its address")
+X(TENTATIVE_UNICAST, "tentative-unicast", "answers what is sent to an address that it still tries")
+X(TENTATIVE_ANSWER, "tentative-answer", "answers solicitations for an address that it still tries")
+X(DAD_NS_DEAF, "dad-ns-deaf", "does not notice that somebody else tries its address")
+X(DAD_NA_DEAF, "dad-na-deaf", "does not notice that somebody else has its address")
 
 /* autoconfiguration and lifetimes of addresses: RFC 4862 5.5, RFC 7217 */
 
