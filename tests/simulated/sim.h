@@ -56,13 +56,8 @@ enum {
 	SIM_REDIRECT,
 };
 
-/* Their options that are not only for routers to send. */
-enum {
-	SIM_OPTION_SOURCE = 1,
-	SIM_OPTION_TARGET = 2,
-	SIM_OPTION_REDIRECTED = 4,
-	SIM_OPTION_NONCE = 14, /* RFC 7527 */
-};
+/* Their options that carry a link-layer address. */
+enum { SIM_OPTION_SOURCE = 1, SIM_OPTION_TARGET };
 
 enum sim_state { SIM_NONE, SIM_INCOMPLETE, SIM_REACHABLE, SIM_STALE, SIM_DELAY, SIM_PROBE };
 
@@ -72,7 +67,6 @@ struct sim_neighbour {
 	enum sim_state state;
 	uint8_t address[16];
 	uint8_t mac[6];
-	uint8_t first_mac[6]; /* that was known of it */
 	bool is_router;
 	uint8_t source[16]; /* of the packet that made the node look for it */
 	struct {
@@ -185,9 +179,8 @@ struct sim_node {
 	struct sim_route routes[SIM_ROUTES];
 	struct sim_prefix prefixes[SIM_PREFIXES];
 	struct sim_destination destinations[SIM_DESTINATIONS];
-	uint8_t last_destination[16]; /* that a packet was sent to */
-	unsigned redirects;           /* that were followed */
-	unsigned failures;            /* of routers */
+	unsigned redirects; /* that were followed */
+	unsigned failures;  /* of routers */
 	uint8_t hop_limit;
 	int64_t reachable_ns;                  /* BaseReachableTime (RFC 4861 6.3.2) */
 	int64_t retrans_ns;                    /* RetransTimer */
@@ -261,8 +254,9 @@ void sim_nd_send(struct sim_node *node, const uint8_t destination[16], const uin
 /*
  * A message of neighbour discovery. Its checksum is right, unless
  * sim_nd_takes_checksum() was true. `is_fragment`: it had a Fragment header.
+ * False if it was not valid, and so discarded.
  */
-void sim_nd_receive(struct sim_node *node, const uint8_t *packet, const uint8_t *message,
+bool sim_nd_receive(struct sim_node *node, const uint8_t *packet, const uint8_t *message,
 		    size_t size, bool is_fragment);
 /* Whether a fault makes the node take such a message with a wrong checksum. */
 bool sim_nd_takes_checksum(const struct sim_node *node, uint8_t type);
@@ -282,7 +276,6 @@ void sim_address_forget_all(struct sim_node *node);
 /* The link-local address, whether it is assigned or not. */
 const uint8_t *sim_address_link_local(const struct sim_node *node);
 bool sim_address_is_mine(const struct sim_node *node, const uint8_t address[16]);
-bool sim_address_is_tentative(const struct sim_node *node, const uint8_t address[16]);
 /* Whether the node has joined that solicited-node group. */
 bool sim_address_has_group(const struct sim_node *node, const uint8_t group[16]);
 /* The address to send from, or NULL if there is none yet. */
@@ -290,31 +283,26 @@ const uint8_t *sim_address_choose(const struct sim_node *node, const uint8_t des
 /* A Prefix Information option: RFC 4862 section 5.5.3. */
 void sim_address_take_prefix(struct sim_node *node, const uint8_t option[32]);
 /*
- * A message of that type is about `target`. True if that is an address that the
- * node tries, so that the message has no other meaning: `is_sign`, that the address
- * is a duplicate (RFC 4862 5.4.3, 5.4.4), or none.
+ * Somebody else uses or tries `address` (RFC 4862 5.4.3, 5.4.4). True if it is one
+ * that the node tries, so that the message has no other meaning.
  */
-bool sim_address_take_duplicate(struct sim_node *node, const uint8_t target[16], bool is_sign,
-				uint8_t type);
+bool sim_address_take_duplicate(struct sim_node *node, const uint8_t address[16], bool is_sign);
 
 /* --- sim_neighbour.c: the neighbour cache ------------------------------------------- */
 
 void sim_neighbour_forget_all(struct sim_node *node);
 struct sim_neighbour *sim_neighbour_find(struct sim_node *node, const uint8_t address[16]);
-/* The address of a neighbour that is being resolved, or NULL. */
-const uint8_t *sim_neighbour_find_incomplete(const struct sim_node *node);
 /* Send now or when the neighbour's MAC is known. */
 void sim_neighbour_send(struct sim_node *node, const uint8_t next_hop[16], const uint8_t *packet,
 			size_t size);
-/*
- * A message of that type told the neighbour's MAC, or did not (NULL): makes or
- * changes its entry. Returns the entry that there is now, or NULL.
- */
-struct sim_neighbour *sim_neighbour_learn(struct sim_node *node, uint8_t type,
-					  const uint8_t address[16], const uint8_t *mac);
+/* A message told the neighbour's MAC: make an entry, or change it. NULL if there is no room. */
+struct sim_neighbour *sim_neighbour_learn(struct sim_node *node, const uint8_t address[16],
+					  const uint8_t mac[6]);
 void sim_neighbour_solicit(struct sim_node *node, const uint8_t source[16],
 			   const uint8_t target[16], const uint8_t *unicast_mac, uint8_t hop_limit,
 			   bool with_option);
+/* A short advertisement becomes one of a neighbour that the node looks for; its size. */
+size_t sim_neighbour_complete(struct sim_node *node, uint8_t *message);
 /* Valid messages. */
 void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packet,
 				     const uint8_t *message, size_t size);

@@ -26,17 +26,9 @@ const uint8_t *sim_address_link_local(const struct sim_node *node)
 	return node->addresses[0].address;
 }
 
-/* By a fault: the address is tried still and used already. */
-static bool is_answered(const struct sim_address *address)
-{
-	return address->state == SIM_TENTATIVE &&
-	       (address->node->fault == SIM_FAULT_TENTATIVE_ANSWER ||
-		address->node->fault == SIM_FAULT_TENTATIVE_UNICAST);
-}
-
 static bool is_usable(const struct sim_address *address)
 {
-	return (address->state == SIM_ASSIGNED || is_answered(address)) &&
+	return address->state == SIM_ASSIGNED &&
 	       address->valid_until_ns > loop_now_ns(address->node->loop);
 }
 
@@ -58,15 +50,6 @@ bool sim_address_is_mine(const struct sim_node *node, const uint8_t address[16])
 {
 	for (unsigned i = 0; i < SIM_ADDRESSES; i++)
 		if (is_usable(&node->addresses[i]) &&
-		    !memcmp(node->addresses[i].address, address, 16))
-			return true;
-	return false;
-}
-
-bool sim_address_is_tentative(const struct sim_node *node, const uint8_t address[16])
-{
-	for (unsigned i = 0; i < SIM_ADDRESSES; i++)
-		if (node->addresses[i].state == SIM_TENTATIVE &&
 		    !memcmp(node->addresses[i].address, address, 16))
 			return true;
 	return false;
@@ -220,21 +203,13 @@ static void give_up(struct sim_address *address)
 	}
 }
 
-static bool is_deaf(enum sim_fault fault, uint8_t type)
-{
-	return fault == SIM_FAULT_DAD_DEAF ||
-	       (fault == SIM_FAULT_DAD_NS_DEAF && type == SIM_NEIGHBOUR_SOLICITATION) ||
-	       (fault == SIM_FAULT_DAD_NA_DEAF && type == SIM_NEIGHBOUR_ADVERTISEMENT);
-}
-
-bool sim_address_take_duplicate(struct sim_node *node, const uint8_t target[16], bool is_sign,
-				uint8_t type)
+bool sim_address_take_duplicate(struct sim_node *node, const uint8_t target[16], bool is_sign)
 {
 	struct sim_address *address = find(node, target);
 
-	if (!address || address->state != SIM_TENTATIVE || (!is_sign && is_answered(address)))
+	if (!address || address->state != SIM_TENTATIVE)
 		return false;
-	if (is_sign && !is_deaf(node->fault, type))
+	if (is_sign && node->fault != SIM_FAULT_DAD_DEAF)
 		give_up(address);
 	return true;
 }

@@ -9,74 +9,24 @@
 #include "base/time.h"
 #include "runners/loop.h"
 
-#define NO SIM_FAULT_COUNT_ /* no fault has that number */
+#define ANY SIM_FAULT_COUNT_ /* no fault: nothing skips that check */
 
-/* What each message is checked for, and the faults that skip a check or add one. */
+/* What each message is checked for, and the faults that skip one of the checks. */
 struct check {
-	size_t size;         /* of its fixed part */
-	uint8_t reserved[4]; /* which bits of its second word are reserved */
-	uint8_t options[6];  /* types of the options that belong there */
+	size_t size; /* of its fixed part */
 	enum sim_fault hop_limit, checksum, code, length, option_length;
-	enum sim_fault reserved_set, unknown_option; /* these discard what is to be ignored */
 };
 
 static const struct check checks[] = {
-	{
-		.size = 8,
-		.hop_limit = NO,
-		.checksum = NO,
-		.code = NO,
-		.length = NO,
-		.option_length = NO,
-		.reserved_set = NO,
-		.unknown_option = NO,
-	},
-	{
-		.size = 16,
-		.hop_limit = SIM_FAULT_RA_HOP_LIMIT,
-		.checksum = SIM_FAULT_RA_CHECKSUM,
-		.code = SIM_FAULT_RA_CODE,
-		.length = SIM_FAULT_RA_LENGTH,
-		.option_length = SIM_FAULT_RA_OPTION_LENGTH,
-		.reserved_set = NO,
-		.unknown_option = NO,
-	},
-	{
-		.size = 24,
-		.reserved = { 0xff, 0xff, 0xff, 0xff },
-		.options = { SIM_OPTION_SOURCE, SIM_OPTION_NONCE },
-		.hop_limit = SIM_FAULT_NS_HOP_LIMIT,
-		.checksum = SIM_FAULT_NS_CHECKSUM,
-		.code = SIM_FAULT_NS_CODE,
-		.length = SIM_FAULT_NS_LENGTH,
-		.option_length = SIM_FAULT_NS_OPTION_LENGTH,
-		.reserved_set = SIM_FAULT_NS_RESERVED,
-		.unknown_option = SIM_FAULT_NS_UNKNOWN_OPTION,
-	},
-	{
-		.size = 24,
-		.reserved = { 0x1f, 0xff, 0xff, 0xff },
-		.options = { SIM_OPTION_TARGET },
-		.hop_limit = SIM_FAULT_NA_HOP_LIMIT,
-		.checksum = SIM_FAULT_NA_CHECKSUM,
-		.code = SIM_FAULT_NA_CODE,
-		.length = SIM_FAULT_NA_LENGTH,
-		.option_length = SIM_FAULT_NA_OPTION_LENGTH,
-		.reserved_set = SIM_FAULT_NA_RESERVED,
-		.unknown_option = SIM_FAULT_NA_UNKNOWN_OPTION,
-	},
-	{
-		.size = 40,
-		.reserved = { 0xff, 0xff, 0xff, 0xff },
-		.options = { SIM_OPTION_TARGET, SIM_OPTION_REDIRECTED },
-		.hop_limit = SIM_FAULT_REDIRECT_HOP_LIMIT,
-		.checksum = SIM_FAULT_REDIRECT_CHECKSUM,
-		.code = SIM_FAULT_REDIRECT_CODE,
-		.length = SIM_FAULT_REDIRECT_LENGTH,
-		.option_length = SIM_FAULT_REDIRECT_OPTION_LENGTH,
-		.reserved_set = SIM_FAULT_REDIRECT_RESERVED,
-		.unknown_option = SIM_FAULT_REDIRECT_UNKNOWN_OPTION,
-	},
+	{ 8, ANY, ANY, ANY, ANY, ANY },
+	{ 16, SIM_FAULT_RA_HOP_LIMIT, SIM_FAULT_RA_CHECKSUM, SIM_FAULT_RA_CODE, SIM_FAULT_RA_LENGTH,
+	  SIM_FAULT_RA_OPTION_LENGTH },
+	{ 24, SIM_FAULT_NS_HOP_LIMIT, SIM_FAULT_NS_CHECKSUM, SIM_FAULT_NS_CODE, SIM_FAULT_NS_LENGTH,
+	  SIM_FAULT_NS_OPTION_LENGTH },
+	{ 24, SIM_FAULT_NA_HOP_LIMIT, SIM_FAULT_NA_CHECKSUM, SIM_FAULT_NA_CODE, SIM_FAULT_NA_LENGTH,
+	  SIM_FAULT_NA_OPTION_LENGTH },
+	{ 40, SIM_FAULT_REDIRECT_HOP_LIMIT, SIM_FAULT_REDIRECT_CHECKSUM, SIM_FAULT_REDIRECT_CODE,
+	  SIM_FAULT_REDIRECT_LENGTH, SIM_FAULT_REDIRECT_OPTION_LENGTH },
 };
 
 static const struct check *find_check(uint8_t type)
@@ -150,57 +100,14 @@ static void mend_options(uint8_t *options, size_t size)
 			options[at + 1] = 1;
 }
 
-/*
- * What is behind the end of a message that is too short: by bad luck, what makes
- * sense there. Returns the size of the message as it is read then.
- */
-static size_t mend_length(struct sim_node *node, uint8_t *message, size_t whole)
+/* What is behind the end of a message that is too short: by luck, what makes sense there. */
+static size_t mend_length(struct sim_node *node, uint8_t *message, size_t size, size_t whole)
 {
-	const uint8_t *waited_for = sim_neighbour_find_incomplete(node);
-
-	if (message[0] == SIM_NEIGHBOUR_ADVERTISEMENT && waited_for) {
-		memcpy(message + 8, waited_for, 16);
-		message[24] = SIM_OPTION_TARGET;
-		message[25] = 1;
-		memcpy(message + 26, node->sender, 6);
-		return 32;
-	}
-	if (message[0] == SIM_REDIRECT)
-		message[whole - 1] = node->last_destination[15];
-	else if (message[0] != SIM_ROUTER_ADVERTISEMENT)
+	if (message[0] == SIM_NEIGHBOUR_ADVERTISEMENT)
+		return sim_neighbour_complete(node, message);
+	if (message[0] == SIM_NEIGHBOUR_SOLICITATION)
 		memcpy(message + 8, sim_address_link_local(node), 16);
-	return whole;
-}
-
-static bool has_reserved_bits(const struct check *check, const uint8_t *message)
-{
-	for (unsigned i = 0; i < 4; i++)
-		if (message[4 + i] & check->reserved[i])
-			return true;
-	return false;
-}
-
-static bool has_unknown_option(const struct check *check, const uint8_t *options, size_t size)
-{
-	for (size_t at = 0; at < size; at += options[at + 1] * 8u)
-		if (!memchr(check->options, options[at], sizeof(check->options)))
-			return true;
-	return false;
-}
-
-/* Whether the message is as it must be, or a fault says that it does not matter. */
-static bool is_valid(const struct sim_node *node, const struct check *check, uint8_t hop_limit,
-		     const uint8_t *message, size_t size)
-{
-	const uint8_t *options = message + check->size;
-	size_t options_size = size - check->size;
-
-	return (hop_limit == 255 || node->fault == check->hop_limit) &&
-	       (!message[1] || node->fault == check->code) &&
-	       measure_options(options, options_size) == options_size &&
-	       !(node->fault == check->reserved_set && has_reserved_bits(check, message)) &&
-	       !(node->fault == check->unknown_option &&
-		 has_unknown_option(check, options, options_size));
+	return size < whole ? whole : size;
 }
 
 static void dispatch(struct sim_node *node, const uint8_t *packet, const uint8_t *message,
@@ -218,28 +125,38 @@ static void dispatch(struct sim_node *node, const uint8_t *packet, const uint8_t
 		sim_router_take_solicitation(node, packet, message, size);
 }
 
-void sim_nd_receive(struct sim_node *node, const uint8_t *packet, const uint8_t *received,
+/* Whether the message passes the checks; a fault that skips one mends what it would stumble over. */
+static bool is_valid(struct sim_node *node, const struct check *check, uint8_t hop_limit,
+		     uint8_t *message, size_t *size)
+{
+	if ((hop_limit != 255 && node->fault != check->hop_limit) ||
+	    (message[1] && node->fault != check->code))
+		return false;
+	if (*size < check->size) {
+		if (node->fault != check->length)
+			return false;
+		*size = mend_length(node, message, *size, check->size);
+	}
+	if (node->fault == check->option_length)
+		mend_options(message + check->size, *size - check->size);
+	return measure_options(message + check->size, *size - check->size) == *size - check->size;
+}
+
+bool sim_nd_receive(struct sim_node *node, const uint8_t *packet, const uint8_t *received,
 		    size_t size, bool is_fragment)
 {
 	uint8_t message[SIM_FRAME_MAX] = { 0 };
 	const struct check *check = find_check(received[0]);
 
 	if (!check || size > sizeof(message))
-		return;
-	if (is_fragment && node->fault == SIM_FAULT_ND_FRAGMENT_ERROR)
-		sim_send_error(node, packet, (size_t)(received - packet) + size, 4, 0, 6);
+		return true;
 	if (is_fragment && node->fault != SIM_FAULT_ND_FRAGMENT)
-		return; /* RFC 6980 section 5 */
+		return false; /* RFC 6980 section 5 */
 	memcpy(message, received, size);
-	if (size < check->size) {
-		if (node->fault != check->length)
-			return;
-		size = mend_length(node, message, check->size);
-	}
-	if (node->fault == check->option_length)
-		mend_options(message + check->size, size - check->size);
-	if (is_valid(node, check, packet[7], message, size))
-		dispatch(node, packet, message, size);
+	if (!is_valid(node, check, packet[7], message, &size))
+		return false;
+	dispatch(node, packet, message, size);
+	return true;
 }
 
 /* --- out ---------------------------------------------------------------------------- */
@@ -255,7 +172,6 @@ void sim_nd_send(struct sim_node *node, const uint8_t destination[16], const uin
 		sim_send_frame(node, mac, packet, size);
 		return;
 	}
-	memcpy(node->last_destination, destination, 16);
 	next_hop = sim_route_next_hop(node, destination);
 	if (next_hop)
 		sim_neighbour_send(node, next_hop, packet, size);

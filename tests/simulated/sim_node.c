@@ -469,8 +469,6 @@ static bool process_icmp(const struct walk *walk)
 {
 	const uint8_t *message = walk->packet + walk->at;
 	size_t size = walk->size - walk->at;
-	bool is_fragment = walk->was_fragment &&
-			   !(walk->was_atomic && walk->node->fault == SIM_FAULT_ND_ATOMIC);
 
 	if (size < 8 || (sim_checksum(walk->packet + 8, walk->packet + 24, ICMPV6, message, size) &&
 			 !sim_nd_takes_checksum(walk->node, message[0])))
@@ -481,8 +479,9 @@ static bool process_icmp(const struct walk *walk)
 		sim_path_too_big(walk->node, message, size);
 	else if (message[0] == UNKNOWN_INFORMATION && walk->node->fault == SIM_FAULT_INFORMATION)
 		send_error(walk, PROBLEM, 1, (uint32_t)walk->at);
-	else
-		sim_nd_receive(walk->node, walk->packet, message, size, is_fragment);
+	else if (!sim_nd_receive(walk->node, walk->packet, message, size, walk->was_fragment) &&
+		 walk->node->fault == SIM_FAULT_ND_REPORTED)
+		send_error(walk, PROBLEM, 0, (uint32_t)walk->at);
 	return true;
 }
 
@@ -537,9 +536,6 @@ static bool is_for_me(const struct sim_node *node, const uint8_t address[16])
 	    (node->fault == SIM_FAULT_UNSPECIFIED && !memcmp(address, unspecified, 16)) ||
 	    (node->fault == SIM_FAULT_LOOPBACK && !memcmp(address, loopback, 16)))
 		return true;
-	if (sim_address_is_tentative(node, address))
-		return node->fault == SIM_FAULT_NS_DAD_UNICAST ||
-		       node->fault == SIM_FAULT_TENTATIVE_UNICAST;
 	return sim_address_has_group(node, address) || sim_address_is_mine(node, address);
 }
 
@@ -560,13 +556,13 @@ void sim_receive(struct sim_node *node, const uint8_t *frame, size_t size)
 	}
 	if (!(frame[0] & 1) && memcmp(frame, node->mac, 6))
 		return;
-	memcpy(node->sender, frame + 6, 6);
 	payload = (size_t)(packet[4] << 8 | packet[5]);
 	if (payload > size - 14 - HEADER || !is_for_me(node, packet + 24) ||
 	    node->fault == SIM_FAULT_MUTE || node->state != NUT_STATE_READY || node->is_disabled)
 		return;
 	if (!packet[7] && node->fault == SIM_FAULT_HOP_LIMIT_ZERO)
 		return;
+	memcpy(node->sender, frame + 6, 6);
 	walk.size = walk.quoted_size = HEADER + payload;
 	(void)process_header(&walk, packet[6]);
 }

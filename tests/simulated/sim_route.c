@@ -106,7 +106,7 @@ void sim_route_take_redirect(struct sim_node *node, const uint8_t *packet, const
 		entry = &node->destinations[node->redirects++ % SIM_DESTINATIONS];
 	memcpy(entry->address, destination, 16);
 	memcpy(entry->next_hop, target, 16);
-	neighbour = sim_neighbour_learn(node, message[0], target, mac);
+	neighbour = mac ? sim_neighbour_learn(node, target, mac) : sim_neighbour_find(node, target);
 	if (neighbour && memcmp(target, destination, 16) != 0)
 		neighbour->is_router = true;
 }

@@ -159,7 +159,7 @@ void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 		return;
 	take_parameters(node, message);
 	sim_route_set(node, unspecified, 0, source, preference_of(message[5]), lifetime);
-	neighbour = sim_neighbour_learn(node, message[0], source, mac);
+	neighbour = mac ? sim_neighbour_learn(node, source, mac) : sim_neighbour_find(node, source);
 	if (neighbour)
 		neighbour->is_router = true;
 	for (size_t at = 16; at < size; at += message[at + 1] * 8u)
