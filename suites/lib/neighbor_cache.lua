@@ -119,10 +119,12 @@ local function move(entry, state, mac, because, record, clause)
 	entry.state_clause = clause
 end
 
--- What a step has to say when it is not met: what should be seen, and what the NUT believes wrongly.
+-- What a step has to say when it is not met: `text`, and why that follows from what the NUT was told.
 local function why(entry, text)
-	return string.format("%s: %s's neighbour cache entry must be %s%s, because %s", text, entry.node.name,
-		entry.state, entry.mac and " with " .. entry.mac or "", entry.because)
+	local name = entry.node.name:upper()
+	local believed = entry.state == "NONE" and "there must be no entry of " .. name
+		or string.format("the entry of %s must be %s%s", name, entry.state, entry.mac and " with " .. entry.mac or "")
+	return string.format("%s (%s, so %s)", text, entry.because, believed)
 end
 
 local function is_should(clause)
@@ -143,6 +145,11 @@ local function used(entry, at)
 	elseif entry.state == "DELAY" then
 		entry.delayed = math.min(entry.delayed, at)
 	end
+end
+
+-- The NUT has begun to solicit the neighbour.
+local function begin_soliciting(entry, at)
+	entry.solicited, entry.solicitations, entry.distance = at, 1, entry.retrans_timer
 end
 
 -- The neighbour is told to have `mac` by something that nobody asked for.
@@ -226,7 +233,7 @@ end
 local function expect_reply(entry, number)
 	local answer, at = entry.t:expect(ether{ dst = entry.mac } / reply(entry, number),
 		{ from = entry.t.nut, within = AT_ONCE, clause = entry.record_clause,
-			why = why(entry, "an Echo Reply must go to that address at once") })
+			why = why(entry, string.format("an Echo Reply must go to %s at once", entry.mac)) })
 	if not answer then
 		return lose(entry)
 	end
@@ -256,41 +263,84 @@ local function pause(entry)
 	end
 end
 
--- The first solicitation of address resolution, caused by something that was just sent.
+-- The first solicitation of address resolution, caused by something that was just sent. `clause` says that the NUT
+-- must ask at all.
 local function expect_resolution(entry, clause, text)
-	local solicitation, at = entry.t:expect(multicast_solicitation(entry),
-		{ from = entry.t.nut, within = AT_ONCE, clause = clause, why = text })
-	if not solicitation then
+	local t, group = entry.t, solicited_node(entry.address)
+	local asked, at = t:expect(any_solicitation(entry),
+		{ from = t.nut, within = AT_ONCE, clause = clause, why = text })
+	if not asked then
 		return lose(entry)
 	end
-	entry.t:check(solicitation.ip6.src == entry.nut,
+	t:check(asked.ip6.dst == group and asked.ether.dst == multicast_mac(group),
+		string.format("the solicitation goes to %s (%s), it must go to the solicited-node group %s", asked.ip6.dst,
+			asked.ether.dst, group), { clause = cache.RESOLVE })
+	t:check(asked.ns.nd_slla and asked.ns.nd_slla.mac == t.nut.mac,
+		"a multicast solicitation must have the NUT's link-layer address", { clause = cache.RESOLVE })
+	t:check(asked.ip6.hop_limit == 255 and asked.ns.code == 0,
+		string.format("the solicitation has Hop Limit %d and Code %d, they must be 255 and 0", asked.ip6.hop_limit,
+			asked.ns.code), { clause = cache.DISCOVERY })
+	t:check(asked.ip6.src == entry.nut,
 		string.format("a packet from %s waits, so that should be the source of the solicitation", entry.nut),
 		{ clause = cache.REPEAT })
 	move(entry, "INCOMPLETE", nil, "the NUT has a packet for it and must ask for its link-layer address",
 		cache.DISCOVERY, cache.DISCOVERY)
-	entry.solicited, entry.solicitations = at, 1
+	begin_soliciting(entry, at)
 	return true
 end
 
--- MAX_MULTICAST_SOLICIT or MAX_UNICAST_SOLICIT solicitations are out, the last one at `last`. A node may go on
--- at growing distances (RFC 7048): then the entry is UNREACHABLE in its words, else there is none any more.
-local function expect_back_off(entry, last)
-	local t, before, more = entry.t, entry.retrans_timer, 0
-	while more < 3 do
-		local next, at = t:expect(any_solicitation(entry), { from = t.nut, within = timing.latest(2 * before) + AT_ONCE,
+-- Who backs off from the beginning does it as in RFC 7048 section 4: three times as long from one solicitation to
+-- the next, and by up to half of that longer.
+local BACK_OFF_MULTIPLE = 3
+
+-- The rest of the three solicitations, which `solicitation` (a pattern) says the form of: RetransTimer apart, by
+-- the clause `rate` not less. False if one did not come and did not have to.
+local function expect_further(entry, solicitation, clause, rate)
+	local t = entry.t
+	for count = entry.solicitations + 1, timing.SOLICITATIONS do
+		local longest = entry.retrans_timer * BACK_OFF_MULTIPLE ^ (count - 2) * timing.MAX_RANDOM_FACTOR
+		local next, at = t:expect(solicitation(entry), { from = t.nut,
+			within = math.max(0, entry.solicited + timing.latest(longest) - t:now()), clause = clause,
+			why = why(entry, string.format("solicitation %d of %d must come RetransTimer after the one before", count,
+				timing.SOLICITATIONS)) })
+		if not next then
+			return false
+		end
+		local distance = at - entry.solicited
+		t:check(distance >= timing.earliest(entry.retrans_timer),
+			string.format("solicitation %d comes %.3f s after the one before, RetransTimer is %g s", count, distance,
+				entry.retrans_timer),
+			{ clause = rate })
+		if distance > timing.latest(entry.retrans_timer) then
+			t:note(string.format("solicitation %d comes %.3f s after the one before: the NUT backs off, as RFC 7048 allows",
+				count, distance))
+		end
+		entry.solicited, entry.solicitations, entry.distance = at, count, distance
+	end
+	return true
+end
+
+-- MAX_MULTICAST_SOLICIT or MAX_UNICAST_SOLICIT solicitations are out. A node may go on at growing distances (RFC
+-- 7048): then the entry is UNREACHABLE in its words, else there is none any more.
+local function expect_back_off(entry)
+	local t, more = entry.t, 0
+	while more < 2 do
+		local longest = entry.distance * BACK_OFF_MULTIPLE * timing.MAX_RANDOM_FACTOR
+		local next, at = t:expect(any_solicitation(entry), { from = t.nut, within = timing.latest(longest),
 			clause = cache.BACK_OFF, level = "MAY",
 			why = "a node may go on to solicit a neighbour that does not answer" })
 		if not next then
 			break
 		end
 		-- The first one more may come a RetransTimer after the last of the three; from then on it takes longer.
-		local distance = at - last
-		t:check(distance > (more > 0 and before or 0),
-			string.format("solicitation %d comes %.3f s after the one before, which came after %.3f s: whoever sends "
-				.. "more than %d must do so at growing distances", timing.SOLICITATIONS + more + 1, distance, before,
-				timing.SOLICITATIONS),
+		local distance = at - entry.solicited
+		more = more + 1
+		t:check(more == 1 or distance > entry.distance,
+			string.format("solicitation %d comes %.3f s after the one before, that came after %.3f s: whoever sends "
+				.. "more than %d should do so at growing distances", timing.SOLICITATIONS + more, distance,
+				entry.distance, timing.SOLICITATIONS),
 			{ clause = cache.BACK_OFF })
-		last, before, more = at, math.max(distance, before), more + 1
+		entry.solicited, entry.distance = at, math.max(distance, entry.distance)
 	end
 	t:note(more == 0 and "the NUT gives up after MAX_MULTICAST_SOLICIT or MAX_UNICAST_SOLICIT solicitations"
 		or "the NUT goes on to solicit the neighbour, as RFC 7048 allows")
@@ -309,7 +359,7 @@ end
 function methods:told(message)
 	assert(cache.MESSAGES[message.by], "by: one of cache.MESSAGES")
 	local text = string.format("a %s %s came in state %s", (message.by:gsub("_", " ")),
-		message.mac and "with " .. message.mac or "without a link-layer address", self.state)
+		message.mac and "with address " .. message.mac or "without an address", self.state)
 	learn(self, message.mac, message.by, text)
 	return expect_waiting(self)
 end
@@ -325,7 +375,7 @@ function methods:advertise(given)
 		/ na{ target = self.address, router = router, solicited = solicited, override = override, options = options })
 	advertised(self, solicited, override, mac or nil,
 		string.format("an advertisement with Solicited %d, Override %d and %s came in state %s", solicited and 1 or 0,
-			override and 1 or 0, mac or "no link-layer address", self.state))
+			override and 1 or 0, mac and "address " .. mac or "no address", self.state))
 	return expect_waiting(self)
 end
 
@@ -408,13 +458,13 @@ function step.DELAY(entry)
 	local t = entry.t
 	local clause = is_should(entry.state_clause) and cache.DISCOVERY or entry.state_clause
 	local early = entry.delayed + timing.earliest(timing.DELAY_FIRST_PROBE)
-	expect_no_solicitation(entry, early - t:now(), "no solicitation within DELAY_FIRST_PROBE_TIME (5 s)")
+	expect_no_solicitation(entry, early - t:now(), "no solicitation may come within DELAY_FIRST_PROBE_TIME (5 s)")
 	local _, at = t:expect(unicast_solicitation(entry), { from = t.nut,
 		within = math.max(0, entry.delayed + timing.latest(timing.DELAY_FIRST_PROBE) - t:now()), clause = clause,
-		why = why(entry, "a unicast solicitation to that address must come DELAY_FIRST_PROBE_TIME (5 s) after the "
-			.. "first packet") })
+		why = why(entry, string.format("a unicast solicitation must come to %s DELAY_FIRST_PROBE_TIME (5 s) after the "
+			.. "first packet", entry.mac)) })
 	move(entry, "PROBE", entry.mac, "it was used and nothing confirmed it", cache.DISCOVERY, cache.DISCOVERY)
-	entry.solicited, entry.solicitations = at, 1
+	begin_soliciting(entry, at)
 end
 
 -- The neighbour answers the solicitation.
@@ -445,42 +495,37 @@ local verify = {}
 
 -- Nothing is known of the neighbour: what is sent to it starts address resolution.
 function verify.NONE(entry)
-	local t = entry.t
 	expect_no_solicitation(entry, echo.SILENCE, "nothing was sent to the neighbour, so it must not be solicited")
 	local number = ping(entry)
+	local clause = entry.record_clause
 	local text = why(entry, "the NUT must ask for its link-layer address before it answers an Echo Request")
-	if not expect_resolution(entry, entry.record_clause, text) then
+	if not expect_resolution(entry, clause, text) then
 		return false
 	end
 	entry.waiting = { number }
-	t:expect_none(reply(entry, number), { during = AT_ONCE, clause = entry.record_clause, why = text })
+	entry.t:expect_none(reply(entry, number), { during = AT_ONCE, clause = clause, why = text })
 	return true
+end
+
+-- Nothing is sent to the neighbour during so many seconds, because nobody can know where it is.
+local function expect_unresolved(entry, seconds)
+	local options = { during = seconds, clause = entry.record_clause,
+		why = why(entry, "nothing can be sent to a neighbour whose link-layer address is not known") }
+	entry.t:expect_none(ip6{ src = entry.nut, dst = entry.peer } / echo_reply{}, options)
+	options.during = 0
+	entry.t:expect_none(ip6{ dst = entry.address } / na{}, options)
+	entry.t:expect_none(ip6{ dst = entry.address } / ns{ target = entry.address }, options)
 end
 
 -- Solicitations go on, RetransTimer apart, and nothing else is sent to the neighbour.
 function verify.INCOMPLETE(entry)
-	local t, rest = entry.t, timing.SOLICITATIONS - entry.solicitations
-	local over = entry.solicited + rest * timing.latest(entry.retrans_timer)
-	t:expect_none(ip6{ src = entry.nut, dst = entry.peer } / echo_reply{},
-		{ during = math.max(0, over - t:now()), clause = entry.record_clause,
-			why = why(entry, "nothing can be sent to it") })
-	t:expect_none(ip6{ dst = entry.address } / na{}, { during = 0, clause = entry.record_clause,
-		why = why(entry, "nothing can be sent to it") })
-	t:expect_none(ip6{ dst = entry.address } / ns{ target = entry.address }, { during = 0,
-		clause = entry.record_clause, why = why(entry, "it cannot be solicited by unicast") })
-	for count = entry.solicitations + 1, timing.SOLICITATIONS do
-		local next, at = t:expect(multicast_solicitation(entry), { from = t.nut, within = 0, clause = cache.REPEAT,
-			why = why(entry, string.format("solicitation %d of %d", count, timing.SOLICITATIONS)) })
-		if not next then
-			return lose(entry)
-		end
-		t:check(at - entry.solicited >= timing.earliest(entry.retrans_timer),
-			string.format("solicitation %d comes %.3f s after the one before, RetransTimer is %g s", count,
-				at - entry.solicited, entry.retrans_timer),
-			{ clause = entry.rate_clause })
-		entry.solicited = at
+	expect_unresolved(entry, timing.latest(entry.retrans_timer))
+	local complete = expect_further(entry, multicast_solicitation, cache.REPEAT, entry.rate_clause)
+	expect_unresolved(entry, 0)
+	if not complete then
+		return lose(entry)
 	end
-	expect_back_off(entry, entry.solicited)
+	expect_back_off(entry)
 	return true
 end
 
@@ -512,23 +557,10 @@ verify.DELAY = verify.STALE
 
 -- Unicast solicitations go on, RetransTimer apart.
 function verify.PROBE(entry)
-	local t = entry.t
-	for count = entry.solicitations + 1, timing.SOLICITATIONS do
-		local _, at = t:expect(unicast_solicitation(entry), { from = t.nut,
-			within = math.max(0, entry.solicited + timing.latest(entry.retrans_timer) - t:now()),
-			clause = entry.state_clause,
-			why = why(entry, string.format("unicast solicitation %d of %d to that address", count,
-				timing.SOLICITATIONS)) })
-		if not at then
-			return lose(entry)
-		end
-		t:check(at - entry.solicited >= timing.earliest(entry.retrans_timer),
-			string.format("solicitation %d comes %.3f s after the one before, RetransTimer is %g s", count,
-				at - entry.solicited, entry.retrans_timer),
-			{ clause = cache.RATE })
-		entry.solicited = at
+	if not expect_further(entry, unicast_solicitation, entry.state_clause, cache.RATE) then
+		return lose(entry)
 	end
-	expect_back_off(entry, entry.solicited)
+	expect_back_off(entry)
 	return true
 end
 
