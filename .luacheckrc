@@ -10,7 +10,7 @@ std = {
 		-- addresses
 		"eui64", "in_prefix", "multicast_mac", "solicited_node",
 		-- packets and bytes
-		"bytes", "fragments", "hex", "invoking", "only", "reassemble", "strict", "zeros",
+		"bytes", "fragments", "hex", "invoking", "only", "parse", "reassemble", "strict", "zeros",
 		-- layers
 		"dest_unreachable", "dst_options", "echo_reply", "echo_request", "ether", "fragment", "hop_by_hop",
 		"icmp6", "ip6", "na", "no_next_header", "ns", "packet_too_big", "param_problem", "ra", "raw", "redirect",
