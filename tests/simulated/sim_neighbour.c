@@ -377,7 +377,8 @@ static void update(struct sim_neighbour *neighbour, const struct advertised *sai
 		memmove(neighbour->mac, mac, 6);
 	else if (fault == SIM_FAULT_NA_STALE)
 		resolve(neighbour, mac, SIM_STALE);
-	else if (said->is_solicited || (fault == SIM_FAULT_NA_PROBE_CONFIRMS && neighbour->state == SIM_PROBE))
+	else if (said->is_solicited ||
+		 (fault == SIM_FAULT_NA_PROBE_CONFIRMS && neighbour->state == SIM_PROBE))
 		resolve(neighbour, mac, SIM_REACHABLE);
 	else if (takes)
 		resolve(neighbour, mac, SIM_STALE);
