@@ -91,21 +91,28 @@ static bool is_valid_redirect(struct sim_node *node, const uint8_t *packet, cons
 	       !memcmp(source, first_hop, 16);
 }
 
+/* A next hop for that destination alone. */
+static void remember(struct sim_node *node, const uint8_t destination[16],
+		     const uint8_t next_hop[16])
+{
+	struct sim_destination *entry = find_destination(node, destination);
+
+	if (!entry)
+		entry = &node->destinations[node->redirects++ % SIM_DESTINATIONS];
+	memcpy(entry->address, destination, 16);
+	memcpy(entry->next_hop, next_hop, 16);
+}
+
 void sim_route_take_redirect(struct sim_node *node, const uint8_t *packet, const uint8_t *message,
 			     size_t size)
 {
 	const uint8_t *target = message + 8, *destination = message + 24;
 	const uint8_t *mac = sim_nd_find_option(message + 40, size - 40, SIM_OPTION_TARGET);
-	struct sim_destination *entry;
 	struct sim_neighbour *neighbour;
 
 	if (!is_valid_redirect(node, packet, message))
 		return;
-	entry = find_destination(node, destination);
-	if (!entry)
-		entry = &node->destinations[node->redirects++ % SIM_DESTINATIONS];
-	memcpy(entry->address, destination, 16);
-	memcpy(entry->next_hop, target, 16);
+	remember(node, destination, target);
 	neighbour = mac ? sim_neighbour_learn(node, target, mac) : sim_neighbour_find(node, target);
 	if (neighbour && memcmp(target, destination, 16) != 0)
 		neighbour->is_router = true;
@@ -122,11 +129,20 @@ bool sim_route_is_router(const struct sim_node *node, const uint8_t address[16])
 	return false;
 }
 
+/* By a fault: over all others. */
+static void prefer(struct sim_node *node, struct sim_route *route)
+{
+	for (unsigned i = 0; i < SIM_ROUTES; i++)
+		node->routes[i].preference = 0;
+	route->preference = 1;
+}
+
 void sim_route_set(struct sim_node *node, const uint8_t prefix[16], uint8_t length,
 		   const uint8_t router[16], int preference, uint32_t seconds)
 {
 	int64_t now_ns = loop_now_ns(node->loop);
 	struct sim_route *free_one = NULL, *entry = NULL;
+	bool is_new;
 
 	for (unsigned i = 0; i < SIM_ROUTES && !entry; i++) {
 		struct sim_route *here = &node->routes[i];
@@ -137,7 +153,8 @@ void sim_route_set(struct sim_node *node, const uint8_t prefix[16], uint8_t leng
 			 !memcmp(here->router, router, 16))
 			entry = here;
 	}
-	if (!entry && seconds && free_one) {
+	is_new = !entry && seconds && free_one;
+	if (is_new) {
 		entry = free_one;
 		*entry = (struct sim_route){ .length = length };
 		memcpy(entry->prefix, prefix, 16);
@@ -145,7 +162,10 @@ void sim_route_set(struct sim_node *node, const uint8_t prefix[16], uint8_t leng
 	}
 	if (!entry)
 		return;
-	entry->preference = preference;
+	if (is_new || node->fault != SIM_FAULT_PREFERENCE_FIRST)
+		entry->preference = preference;
+	if (node->fault == SIM_FAULT_PREFERENCE_LAST)
+		prefer(node, entry);
 	entry->until_ns = sim_nd_until_ns(node, seconds);
 	if (!seconds)
 		forget_redirects_to(node, router);
@@ -186,6 +206,8 @@ static bool is_better(struct sim_node *node, const struct sim_route *a, const st
 {
 	if (!a->failure != !b->failure)
 		return !a->failure;
+	if (a->preference != b->preference && node->fault == SIM_FAULT_ROUTE_PREFERENCE)
+		return a->preference > b->preference;
 	if (a->length != b->length)
 		return a->length > b->length;
 	if (a->preference != b->preference)
@@ -213,5 +235,7 @@ const uint8_t *sim_route_next_hop(struct sim_node *node, const uint8_t destinati
 		    (!best || is_better(node, here, best)))
 			best = here;
 	}
+	if (best && node->fault == SIM_FAULT_ROUTE_CACHED)
+		remember(node, destination, best->router);
 	return best ? best->router : NULL;
 }

@@ -76,10 +76,16 @@ void sim_router_take_solicitation(struct sim_node *node, const uint8_t *packet,
 
 /* --- advertisements --------------------------------------------------------------------- */
 
-/* RFC 4191 2.1: 01 is high, 11 low; 10 is reserved. */
-static int preference_of(uint8_t flags)
+/* RFC 4191 2.1: 01 is high, 11 low; 10 is reserved, 2.2: and the same as 00, medium. */
+static int preference_of(const struct sim_node *node, uint8_t flags)
 {
-	return (flags >> 3 & 3) == 1 ? 1 : (flags >> 3 & 3) == 3 ? -1 : 0;
+	int code = flags >> 3 & 3;
+
+	if (node->fault == SIM_FAULT_PREFERENCE_UNSIGNED)
+		return code;
+	if (code == 2 && node->fault == SIM_FAULT_PREFERENCE_RESERVED)
+		return -2;
+	return code == 1 ? 1 : code == 3 ? -1 : 0;
 }
 
 static bool is_reserved(uint8_t flags)
@@ -125,14 +131,25 @@ static void take_prefix(struct sim_node *node, const uint8_t *option)
 static void take_route(struct sim_node *node, const uint8_t *option, const uint8_t router[16])
 {
 	unsigned units = option[1], length = option[2];
+	uint32_t seconds = sim_get32(option + 4);
 	uint8_t prefix[16] = { 0 };
 
 	if (units > ROUTE_UNITS_MAX || length > 128 || length > (units - 1) * 64 ||
-	    is_reserved(option[3]))
+	    (is_reserved(option[3]) && node->fault != SIM_FAULT_ROUTE_RESERVED))
+		return;
+	if (node->fault == SIM_FAULT_ROUTE_IGNORED ||
+	    (!length && node->fault == SIM_FAULT_ROUTE_DEFAULT) ||
+	    (!seconds && node->fault == SIM_FAULT_ROUTE_ZERO))
 		return;
 	memcpy(prefix, option + 8, (units - 1) * 8u);
-	sim_route_set(node, prefix, (uint8_t)length, router, preference_of(option[3]),
-		      sim_get32(option + 4));
+	if (length && node->fault == SIM_FAULT_ROUTE_64)
+		length = 64;
+	if (node->fault == SIM_FAULT_ROUTE_EVERYWHERE)
+		length = 0;
+	if (seconds && node->fault == SIM_FAULT_ROUTE_KEPT)
+		seconds = UINT32_MAX;
+	sim_route_set(node, prefix, (uint8_t)length, router, preference_of(node, option[3]),
+		      seconds);
 }
 
 static void take_option(struct sim_node *node, const uint8_t *option, const uint8_t router[16])
@@ -158,7 +175,10 @@ void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 	if (!sim_nd_is_link_local(source))
 		return;
 	take_parameters(node, message);
-	sim_route_set(node, unspecified, 0, source, preference_of(message[5]), lifetime);
+	sim_route_set(node, unspecified, 0, source,
+		      node->fault == SIM_FAULT_PREFERENCE_IGNORED ? 0
+								  : preference_of(node, message[5]),
+		      lifetime);
 	neighbour = mac ? sim_neighbour_learn(node, source, mac) : sim_neighbour_find(node, source);
 	if (neighbour)
 		neighbour->is_router = true;
