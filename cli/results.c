@@ -167,6 +167,15 @@ static json_t *result_to_json(const struct result *result, bool has_files)
 		copy_or_null(files, "capture"), "console", copy_or_null(files, "console"));
 }
 
+double results_clock_seconds(const struct results *results)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < results->count; i++)
+		sum += to_seconds(results->items[i].final, "clock_ns");
+	return sum;
+}
+
 json_t *results_to_json(const struct results *results, bool has_files)
 {
 	json_t *tests = json_array();

@@ -35,6 +35,8 @@ bool results_is_final(const struct results *results, const char *id);
 enum verdict result_verdict(const struct result *result);
 /* How many tests have each verdict. */
 void results_count(const struct results *results, size_t ret_counts[VERDICT_COUNT_]);
+/* Seconds of the run's clock in all final attempts: what a tester in real time would have waited. */
+double results_clock_seconds(const struct results *results);
 /* The exit status: that of the gravest verdict. */
 int results_status(const struct results *results);
 /* The array "tests" of the JSON output; captures and consoles are named only if they were kept. */

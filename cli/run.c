@@ -293,8 +293,8 @@ static void print_summary(struct run *run, double wall_seconds)
 		if (counts[i])
 			printf(" %zu %s", counts[i], verdict_to_string((enum verdict)i));
 	}
-	printf(" in %.1f s; clock %s, accelerator %s", wall_seconds,
-	       results->clock ? results->clock : "unknown",
+	printf(" in %.1f s for %.0f s of protocol time; clock %s, accelerator %s", wall_seconds,
+	       results_clock_seconds(results), results->clock ? results->clock : "unknown",
 	       results->accelerator ? results->accelerator : "unknown");
 	if (results->uname) {
 		printf(", kernel ");
@@ -319,12 +319,13 @@ static void print_json(const struct run *run, double wall_seconds, int status)
 		(void)json_object_set_new(count_json, verdict_to_string((enum verdict)i),
 					  json_integer((json_int_t)counts[i]));
 	value = json_pack(
-		"{s:s,s:s?,s:s?,s:s,s:s?,s:s?,s:s,s:s?,s:f,s:i,s:O,s:o,s:s?}", "kernel",
+		"{s:s,s:s?,s:s?,s:s,s:s?,s:s?,s:s,s:s?,s:f,s:f,s:i,s:O,s:o,s:s?}", "kernel",
 		run->settings.kernel, "uname", results->uname, "set", run->set, "role", run->role,
 		"clock", results->clock, "accelerator", results->accelerator, "environment",
 		run->settings.environment, "suite_version", results->suite_version, "wall_seconds",
-		wall_seconds, "status", status, "counts", count_json, "tests",
-		results_to_json(results, run->settings.keep != NULL), "trouble", run->trouble);
+		wall_seconds, "clock_seconds", results_clock_seconds(results), "status", status,
+		"counts", count_json, "tests", results_to_json(results, run->settings.keep != NULL),
+		"trouble", run->trouble);
 	show_json(value);
 }
 

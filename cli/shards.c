@@ -4,6 +4,7 @@
  * anew for what it had left; tests that lose their runner too often are ERROR,
  * never FAIL.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@
 #include "cli/run.h"
 #include "cli/worker.h"
 
-#define STARTS_MAX        3 /* of one shard's runner */
+#define LOSSES_MAX        3 /* of one test's runner, or of one that never comes to a test */
 #define RETRIES_OF_ERRORS 2 /* by the runner, on a fresh NUT */
 #define LOG_LINES         8
 /* QEMU, the runner and the host's caches for each NUT, beside the NUT's own memory. */
@@ -26,29 +27,37 @@
 struct shard {
 	struct shards *all;
 	size_t index;
-	json_t *tests;    /* ids; belongs to the shard */
 	unsigned starts;  /* of its runner so far */
+	unsigned losses;  /* of its runner since its last verdict */
 	char *current;    /* id of the test under way, or NULL */
 	int64_t since_ns; /* when that began */
 };
 
 struct shards {
 	struct run *run;
+	char *claims;    /* folder, runners/claim.h */
+	const char *why; /* a runner failed, or NULL */
 	struct shard *items;
 	struct worker *workers; /* one a shard */
 	size_t count;
 };
+
+static void forget_current(struct shard *shard)
+{
+	free(shard->current);
+	shard->current = NULL;
+}
 
 static void shards_release_p(struct shards *shards)
 {
 	for (size_t i = 0; i < shards->count; i++) {
 		if (shards->workers[i].folder)
 			worker_release(&shards->workers[i]);
-		json_decref(shards->items[i].tests);
-		free(shards->items[i].current);
+		forget_current(&shards->items[i]);
 	}
 	free(shards->items);
 	free(shards->workers);
+	free(shards->claims);
 }
 
 /* MemAvailable of /proc/meminfo in MiB, 0 if it does not say. */
@@ -86,23 +95,13 @@ static json_t *make_job(const struct run *run, const struct shard *shard)
 	const struct run_settings *settings = &run->settings;
 	auto_free char *name =
 		xasprintf("testlab-%d-%zu-%u", (int)getpid(), shard->index, shard->starts);
-	json_t *job =
-		json_pack("{s:s,s:s,s:s,s:s,s:s?,s:s,s:s,s:s,s:s,s:I,s:I,s:b}", "kind", "run",
-			  "name", name, "image", settings->kernel, "initramfs", run->initramfs,
-			  "set", run->set, "role", run->role, "clock", settings->clock,
-			  "environment", settings->environment, "accelerator",
-			  settings->accelerator, "memory_mib", (json_int_t)settings->memory_mib,
-			  "retries", (json_int_t)RETRIES_OF_ERRORS, "keep", settings->keep != NULL);
-	json_t *left = json_array();
-	const json_t *id;
-	size_t i;
-
-	json_array_foreach(shard->tests, i, id) {
-		if (!results_is_final(&run->results, json_string_value(id)))
-			(void)json_array_append(left, (json_t *)(uintptr_t)id);
-	}
-	(void)json_object_set_new(job, "tests", left);
-	return job;
+	return json_pack("{s:s,s:s,s:s,s:s,s:s?,s:s,s:O,s:s,s:s,s:s,s:s,s:I,s:I,s:b}", "kind",
+			 "run", "name", name, "image", settings->kernel, "initramfs",
+			 run->initramfs, "set", run->set, "role", run->role, "tests", run->tests,
+			 "claims", shard->all->claims, "clock", settings->clock, "environment",
+			 settings->environment, "accelerator", settings->accelerator, "memory_mib",
+			 (json_int_t)settings->memory_mib, "retries", (json_int_t)RETRIES_OF_ERRORS,
+			 "keep", settings->keep != NULL);
 }
 
 static void show_final(struct run *run, const struct result *result)
@@ -117,15 +116,20 @@ static void take_report(struct worker *worker, json_t *report, void *user)
 	struct shard *shard = user;
 	struct run *run = shard->all->run;
 	const char *event = json_string_or(report, "event", "");
+	const struct result *result;
 
 	(void)worker;
 	keep_report(run, report);
 	if (strcmp(event, "test-begin") == 0) {
-		free(shard->current);
+		forget_current(shard);
 		shard->current = xstrdup(json_string_or(report, "id", ""));
 		shard->since_ns = time_monotonic_ns();
 	}
-	show_final(run, results_take(&run->results, report));
+	result = results_take(&run->results, report);
+	if (!result)
+		return;
+	shard->losses = 0;
+	show_final(run, result);
 }
 
 static int start_shard(struct shard *shard, struct err *err)
@@ -141,30 +145,41 @@ static int start_shard(struct shard *shard, struct err *err)
 	return worker_start(worker, "testlab-runner", folder, job, err);
 }
 
-/* The shard's tests without a verdict get none: say so in each. */
-static void give_up(struct shard *shard, const char *reason)
+/* Tests without a verdict get none: say so in each. */
+static void give_up_rest(struct run *run, const char *reason)
 {
-	struct run *run = shard->all->run;
-	const json_t *id;
-	size_t i;
+	for (size_t i = 0; i < run->results.count; i++) {
+		const char *id = run->results.items[i].id;
 
-	json_array_foreach(shard->tests, i, id) {
-		if (!results_is_final(&run->results, json_string_value(id)))
-			show_final(run,
-				   results_give_up(&run->results, json_string_value(id), reason));
+		if (!results_is_final(&run->results, id))
+			show_final(run, results_give_up(&run->results, id, reason));
 	}
 }
 
-static bool has_left(const struct shard *shard)
+/*
+ * The runner of the shard was lost. 1: another one may go on, with the test that it had unless
+ * that one has cost too many runners. 0: no runner of this shard comes as far as a test.
+ */
+static int prepare_another(struct shard *shard, const char *reason, struct err *err)
 {
-	const json_t *id;
-	size_t i;
+	struct run *run = shard->all->run;
+	auto_free char *claim = NULL;
 
-	json_array_foreach(shard->tests, i, id) {
-		if (!results_is_final(&shard->all->run->results, json_string_value(id)))
-			return true;
+	shard->losses++;
+	if (!shard->current)
+		return shard->losses < LOSSES_MAX;
+	if (results_is_final(&run->results, shard->current))
+		return 1;
+	if (shard->losses >= LOSSES_MAX) {
+		run->trouble = "a runner was lost again and again";
+		show_final(run, results_give_up(&run->results, shard->current, reason));
+		shard->losses = 0;
+		return 1;
 	}
-	return false;
+	claim = path_join(shard->all->claims, shard->current);
+	if (unlink(claim) < 0)
+		return err_set(err, -errno, "remove '%s': %s", claim, strerror(errno));
+	return 1;
 }
 
 static void show_log(struct run *run, const struct worker *worker)
@@ -183,24 +198,26 @@ static int on_end(struct worker *worker, void *user, struct err *err)
 	struct shard *shard = worker->user;
 	struct run *run = shards->run;
 	auto_free char *stem = xasprintf("runner-%zu-%u", shard->index, shard->starts);
+	int rc = 0;
 
 	keep_files(run, worker->folder, stem);
-	free(shard->current);
-	shard->current = NULL;
-	if (!has_left(shard))
-		return 0;
-	if (worker->state == WORKER_STATE_LOST && shard->starts < STARTS_MAX) {
+	if (worker->state == WORKER_STATE_LOST && run->results.done < run->results.count)
+		rc = prepare_another(shard, worker->reason, err);
+	forget_current(shard);
+	if (rc < 0 || worker->state == WORKER_STATE_DONE)
+		return rc;
+	if (rc) {
 		progress_line(&run->progress, "a runner was lost: %s; starting another",
 			      worker->reason);
 		worker_release(worker);
 		return start_shard(shard, err);
 	}
 	run->trouble = "a runner failed";
-	if (worker->reason)
+	if (worker->reason) {
+		shards->why = worker->reason;
 		progress_line(&run->progress, "runner %zu: %s", shard->index, worker->reason);
+	}
 	show_log(run, worker);
-	give_up(shard,
-		worker->reason ? worker->reason : "the runner ended without this test's verdict");
 	return 0;
 }
 
@@ -228,19 +245,14 @@ static void on_tick(void *user)
 	progress_live(&run->progress, "%s", text);
 }
 
-static void share_out(struct shards *shards, const struct run *run)
+static int make_shards(struct shards *shards, struct err *err)
 {
-	size_t i;
-	json_t *id;
-
-	for (i = 0; i < shards->count; i++) {
-		shards->items[i] =
-			(struct shard){ .all = shards, .index = i, .tests = json_array() };
+	for (size_t i = 0; i < shards->count; i++) {
+		shards->items[i] = (struct shard){ .all = shards, .index = i };
 		shards->workers[i].state = WORKER_STATE_DONE;
 	}
-	/* Neighbours of the list take about as long: deal them out like cards. */
-	json_array_foreach(run->tests, i, id)
-		(void)json_array_append(shards->items[i % shards->count].tests, id);
+	shards->claims = path_join(shards->run->scratch.path, "claims");
+	return fs_mkdir_parents(shards->claims, 0700, err);
 }
 
 int shards_run(struct run *run, struct err *err)
@@ -258,9 +270,8 @@ int shards_run(struct run *run, struct err *err)
 			     .on_end = on_end,
 			     .on_tick = on_tick,
 			     .user = &shards };
-	int rc = 0;
+	int rc = make_shards(&shards, err);
 
-	share_out(&shards, run);
 	progress_line(&run->progress, "%zu tests, %zu NUT%s side by side", run->results.count,
 		      count, count == 1 ? "" : "s");
 	for (size_t i = 0; i < count && rc == 0; i++)
@@ -268,5 +279,8 @@ int shards_run(struct run *run, struct err *err)
 	if (rc == 0)
 		rc = crew_follow(&crew, err);
 	progress_clear(&run->progress);
+	if (rc == 0)
+		give_up_rest(run, shards.why ? shards.why
+					     : "the runner ended without this test's verdict");
 	return rc;
 }

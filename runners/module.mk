@@ -3,6 +3,7 @@ runners_sources := \
 	runners/agent.c \
 	runners/attempt.c \
 	runners/bench.c \
+	runners/claim.c \
 	runners/clock_check.c \
 	runners/clock_real.c \
 	runners/clock_virtual.c \
@@ -56,6 +57,7 @@ $(call unit_test,test_link,tests/unit/test_link.c,runners base,libuv)
 $(call unit_test,test_clock_virtual,tests/unit/test_clock_virtual.c tests/unit/lab_cmocka.c,runners base,libuv jansson)
 $(BUILD)/tests/test_clock_virtual: | $(BUILD)/libtestlab-vclock.so
 $(call unit_test,test_agent,tests/unit/test_agent.c tests/unit/lab_cmocka.c,runners base,jansson)
+$(call unit_test,test_claim,tests/unit/test_claim.c,runners suites packets base,$(runners_packages))
 $(call unit_test,test_console,tests/unit/test_console.c tests/unit/lab_cmocka.c,runners base,jansson)
 $(call fuzzer,fuzz_agent,runners base,jansson)
 $(call fuzzer,fuzz_console,runners base,jansson)

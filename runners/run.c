@@ -21,6 +21,7 @@
 #include "base/verdict.h"
 #include "packets/packet.h"
 #include "runners/attempt.h"
+#include "runners/claim.h"
 #include "runners/context.h"
 #include "runners/link.h"
 #include "runners/loop.h"
@@ -114,6 +115,8 @@ static int choose_tests(struct run *run, struct err *err)
 		if (!run_job_lists(run->job.skip, run->tests[i].test->id, false))
 			run->tests[kept++] = run->tests[i];
 	run->test_count = kept;
+	if (run->job.claims)
+		claim_sort(run->tests, run->test_count);
 	return 0;
 }
 
@@ -406,6 +409,13 @@ static int run_tests(struct run *run, struct err *err)
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < run->test_count; i++) {
+		if (run->job.claims) {
+			rc = claim_take(run->job.claims, run->tests[i].test->id, err);
+			if (rc < 0)
+				break;
+			if (!rc)
+				continue; /* another shard has it */
+		}
 		rc = report(run,
 			    json_pack("{s:s,s:s,s:I,s:I}", "event", "test-begin", "id",
 				      run->tests[i].test->id, "position",

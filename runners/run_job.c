@@ -57,7 +57,8 @@ static int check_environment(const json_t *json, struct run_job *job, struct err
 int run_job_parse(const json_t *json, struct run_job *ret_job, struct err *err)
 {
 	struct run_job job = { .set = json_string_or(json, "set", NULL),
-			       .role = json_string_or(json, "role", "host") };
+			       .role = json_string_or(json, "role", "host"),
+			       .claims = json_string_or(json, "claims", NULL) };
 	int64_t memory_mib, retries;
 	int rc;
 

@@ -18,6 +18,7 @@ struct run_job {
 	const char *role;      /* "host" */
 	const json_t *tests;   /* array of ids, or NULL for the whole set */
 	const json_t *skip;    /* array of ids that have their verdict already, or NULL */
+	const char *claims;    /* folder shared with the runners of other shards, or NULL */
 	bool set_environment;  /* the set's settings, not the kernel's own defaults */
 	enum target_clock clock;
 	enum accelerator accelerator;

@@ -66,6 +66,18 @@ is "$(jq -r '[.tests[] | .id + " " + .verdict] | join("\n")' "$TMP/lost.json")" 
   "a killed runner changes no verdict"
 ok "nothing is left after a lost runner" nothing_left
 
+# --- runners are lost before they come to a test ---------------------------------------
+"$TESTLAB" run "${kernel[@]}" --set smoke --jobs 1 --format json >"$TMP/never.json" 2>"$TMP/never.err" </dev/null &
+pid=$!
+for _ in 1 2 3; do
+  wait_for 60 runners || say "no runner came up"
+  pkill -KILL -f -- "testlab-runner $TMPDIR/testlab-run"
+done
+wait $pid
+is $? 3 "runners that are lost again and again are the lab's own trouble"
+is "$(jq -r '[.tests[].verdict] | unique | join(" ")' "$TMP/never.json")" ERROR "and no verdict about the kernel"
+like "$(jq -r '.tests[0].reason' "$TMP/never.json")" 'killed by signal 9|Killed|signal' "with the reason"
+
 # --- testlab itself is killed --------------------------------------------------------
 "$TESTLAB" run "${kernel[@]}" --set smoke --clock real >/dev/null 2>&1 </dev/null &
 pid=$!
