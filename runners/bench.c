@@ -18,6 +18,7 @@
 #include "runners/loop.h"
 #include "runners/nodes.h"
 #include "runners/probe.h"
+#include "runners/session.h"
 #include "runners/target.h"
 #include "runners/target_nut.h"
 
@@ -130,12 +131,25 @@ static int measure_idle(struct bench *bench, const char *name, unsigned count, i
 	return rc;
 }
 
+/* For those who measure what libvirt does by itself. */
+static int show_libvirt(struct err *err)
+{
+	auto_free char *uri = NULL;
+	int rc = session_get_uri(&uri, err);
+
+	return rc < 0 ? rc
+		      : report_send(STDOUT_FILENO,
+				    json_pack("{ss ss}", "event", "libvirt", "uri", uri), err);
+}
+
 static int measure(struct bench *bench, const struct target_spec *spec, struct err *err)
 {
 	int rc = target_nut_make(NULL, bench->loop, spec, &bench->target, err);
 
 	if (!rc)
 		rc = measure_boots(bench, err);
+	if (!rc)
+		rc = show_libvirt(err);
 	if (!rc)
 		rc = measure_loads(bench, err);
 	if (!rc)
