@@ -19,4 +19,5 @@
 #define LIMIT_LOG_BYTES        (64u << 20)    /* log of one child */
 #define LIMIT_ARTIFACT_BYTES   (2048ll << 20) /* one artifact, uncompressed */
 #define LIMIT_AGENT_REPLY      (4u << 20)     /* one answer of the guest agent */
+#define LIMIT_NUTS             64             /* NUTs side by side in one run */
 #define LIMIT_NAME             255u           /* a name of a release, series, source, set */

@@ -13,5 +13,6 @@ base_sources := \
 	base/time.c \
 	base/verdict.c \
 	base/version.c \
+	base/worker.c \
 	base/zst.c
 $(call archive,base,$(base_sources))

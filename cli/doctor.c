@@ -20,7 +20,7 @@
 #include "cli/image.h"
 #include "cli/scratch.h"
 #include "cli/show.h"
-#include "cli/worker.h"
+#include "base/worker.h"
 
 #define PROGRAM_TIMEOUT_MS 10000
 #define RUNNER_TIMEOUT_MS  300000

@@ -10,7 +10,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "cli/show.h"
-#include "cli/worker.h"
+#include "base/worker.h"
 
 /* Files that a job hands over, by role. */
 struct wanted {

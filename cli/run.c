@@ -22,10 +22,9 @@
 #include "cli/commands.h"
 #include "cli/image.h"
 #include "cli/sets.h"
-#include "cli/worker.h"
+#include "base/worker.h"
 
 #define MEMORY_MIB_DEFAULT 128
-#define JOBS_MAX           64
 
 enum {
 	OPTION_KERNEL = 1,
@@ -119,7 +118,7 @@ static int take_option(int id, const char *value, void *user, struct err *err)
 	case OPTION_TEST:
 		return take_test(value, settings, err);
 	case OPTION_JOBS:
-		return parse_number("jobs", value, 1, JOBS_MAX, &settings->jobs, err);
+		return parse_number("jobs", value, 1, LIMIT_NUTS, &settings->jobs, err);
 	case OPTION_MEMORY:
 		return parse_number("memory", value, 64, 16384, &settings->memory_mib, err);
 	case OPTION_CLOCK:
@@ -374,7 +373,7 @@ static int execute(struct run *run, struct err *err)
 	if (rc == 0)
 		rc = make_image(run, err);
 	if (rc == 0)
-		rc = shards_run(run, err);
+		rc = runner_follow(run, err);
 	return rc;
 }
 

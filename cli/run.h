@@ -1,4 +1,4 @@
-/* The parts of `testlab run`: settings (run.c), runners side by side (shards.c), what is kept (keep.c). */
+/* The parts of `testlab run`: settings (run.c), the runner at work (runner.c), what is kept (keep.c). */
 #pragma once
 
 #include <jansson.h>
@@ -40,7 +40,7 @@ struct run {
 };
 
 /* Run all tests; on success each has its final report. LAB_ECANCELLED after a signal. */
-int shards_run(struct run *run, struct err *err);
+int runner_follow(struct run *run, struct err *err);
 
 /* Make the keep folder ready: empty, or the kept folder of an earlier run, whose files go. */
 int keep_open(struct run *run, struct err *err);

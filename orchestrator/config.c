@@ -102,6 +102,7 @@ static const struct setting build_settings[] = {
 };
 static const struct setting test_settings[] = {
 	INT("parallel", AT(test.parallel), 1, 64, 1),
+	INT("jobs", AT(test.jobs), 0, LIMIT_NUTS, 1),
 	INT("deadline_minutes", AT(test.deadline_us), 1, 10000, US_PER_MINUTE),
 	TEXT("clock", AT(test.clock), SETTING_TEXT, clock_words),
 	TEXT("accelerator", AT(test.accelerator), SETTING_TEXT, accelerator_words),

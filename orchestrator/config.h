@@ -40,7 +40,7 @@ struct config {
 		int64_t parallel, jobs, deadline_us;
 	} build;
 	struct {
-		int64_t parallel, deadline_us, memory_mib, retries, real_percent;
+		int64_t parallel, jobs, deadline_us, memory_mib, retries, real_percent;
 		char *clock, *accelerator, *environment;
 	} test;
 	struct {

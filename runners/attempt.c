@@ -196,8 +196,9 @@ static json_t *new_report(const struct attempt *attempt)
 			 (json_int_t)attempt->position, "attempt", (int)attempt->number, "verdict",
 			 verdict_to_string(attempt->verdict), "reason", "signature", "test_version",
 			 attempt->test->version, "clock",
-			 clock_kind_to_string(loop_get_clock(attempt->loop)), "clauses",
-			 clauses_to_json(attempt->test), "capture", "console");
+			 clock_kind_to_string(attempt->loop ? loop_get_clock(attempt->loop)
+							    : CLOCK_KIND_REAL),
+			 "clauses", clauses_to_json(attempt->test), "capture", "console");
 }
 
 static void set_text(json_t *report, const char *key, const char *text)

@@ -44,5 +44,8 @@ struct attempt {
  * is ERROR; negative only for LAB_ECANCELLED.
  */
 int attempt_run(struct attempt *attempt, json_t **ret_report, struct err *err);
-/* The report of an attempt that could not begin because no NUT could be had. */
+/*
+ * The report of an attempt that could not begin because no NUT could be had. Without a loop
+ * nothing knows the clock: it is the real one then.
+ */
 json_t *attempt_report_failed(const struct attempt *attempt, const char *reason);

@@ -25,6 +25,7 @@ runners_sources := \
 	runners/run_job.c \
 	runners/run_main.c \
 	runners/session.c \
+	runners/shards.c \
 	runners/target_nut.c \
 	runners/trace.c \
 	runners/virt.c

@@ -27,6 +27,7 @@
 #include "runners/loop.h"
 #include "runners/nodes.h"
 #include "runners/run_job.h"
+#include "runners/shards.h"
 #include "runners/target.h"
 #include "runners/target_nut.h"
 #include "suites/suite.h"
@@ -428,11 +429,10 @@ static int run_tests(struct run *run, struct err *err)
 	return rc;
 }
 
-static int report_done(struct run *run, struct err *err)
+static int report_done(struct run *run, int64_t own_kib, int64_t nut_kib, struct err *err)
 {
 	json_t *counts = json_object();
 	char version[HASH_HEX_SIZE];
-	struct rusage usage;
 
 	for (unsigned i = 0; i < VERDICT_COUNT_; i++)
 		(void)json_object_set_new(counts, verdict_to_string((enum verdict)i),
@@ -441,14 +441,53 @@ static int report_done(struct run *run, struct err *err)
 		suite_version(run->suite, run->set, version);
 	else
 		hash_of_tests(run, version);
-	(void)getrusage(RUSAGE_SELF, &usage);
 	return report(run,
 		      json_pack("{s:s,s:o,s:I,s:I,s:s,s:s?}", "event", "done", "counts", counts,
-				"peak_memory_kib", (json_int_t)usage.ru_maxrss,
-				"nut_peak_memory_kib",
-				(json_int_t)run->target.ops->peak_memory_kib(run->target.self),
-				"suite_version", version, "set", run->job.set),
+				"peak_memory_kib", (json_int_t)own_kib, "nut_peak_memory_kib",
+				(json_int_t)nut_kib, "suite_version", version, "set", run->job.set),
 		      err);
+}
+
+/* All tests with one NUT, in this process. */
+static int run_here(struct run *run, struct err *err)
+{
+	struct rusage usage;
+	int rc = loop_new(&run->loop, err);
+
+	if (!rc)
+		rc = loop_cancel_on_signals(run->loop, err);
+	if (!rc)
+		rc = open_target(run, err);
+	if (!rc)
+		rc = make_ready(run, err);
+	if (!rc)
+		rc = run_tests(run, err);
+	if (rc)
+		return rc;
+	(void)getrusage(RUSAGE_SELF, &usage);
+	return report_done(run, usage.ru_maxrss, run->target.ops->peak_memory_kib(run->target.self),
+			   err);
+}
+
+/* With `count` NUTs, each of a runner of its own. */
+static int run_in_shards(struct run *run, const json_t *job, size_t count, struct err *err)
+{
+	const struct shards_order order = {
+		.job = job,
+		.scratch = run->job.scratch,
+		.tests = run->tests,
+		.test_count = run->test_count,
+		.count = count,
+		.report = run->host->report,
+		.user = run->host->user,
+	};
+	struct shards_result result;
+	int rc = shards_run(&order, &result, err);
+
+	if (rc)
+		return rc;
+	memcpy(run->counts, result.counts, sizeof(run->counts));
+	return report_done(run, result.peak_memory_kib, result.nut_peak_memory_kib, err);
 }
 
 /* --- the whole ------------------------------------------------------------- */
@@ -468,6 +507,7 @@ int run_job(const json_t *json, const struct run_host *host, struct err *err)
 {
 	auto_cleanup(release_run) struct run run = { .host = host };
 	auto_free char *data = NULL;
+	size_t count;
 	int rc;
 
 	rc = run_job_parse(json, &run.job, err);
@@ -479,17 +519,10 @@ int run_job(const json_t *json, const struct run_host *host, struct err *err)
 		rc = choose_tests(&run, err);
 	if (!rc)
 		rc = report_plan(&run, err);
-	if (!rc)
-		rc = loop_new(&run.loop, err);
-	if (!rc)
-		rc = loop_cancel_on_signals(run.loop, err);
-	if (!rc)
-		rc = open_target(&run, err);
-	if (!rc)
-		rc = make_ready(&run, err);
-	if (!rc)
-		rc = run_tests(&run, err);
-	return rc ? rc : report_done(&run, err);
+	if (rc)
+		return rc;
+	count = shards_choose_count(run.job.jobs, run.job.memory_mib, run.test_count);
+	return count > 1 ? run_in_shards(&run, json, count, err) : run_here(&run, err);
 }
 
 static int report_to_parent(void *user, json_t *value, struct err *err)

@@ -59,7 +59,7 @@ int run_job_parse(const json_t *json, struct run_job *ret_job, struct err *err)
 	struct run_job job = { .set = json_string_or(json, "set", NULL),
 			       .role = json_string_or(json, "role", "host"),
 			       .claims = json_string_or(json, "claims", NULL) };
-	int64_t memory_mib, retries;
+	int64_t memory_mib, retries, jobs;
 	int rc;
 
 	rc = json_get_string(json, "name", &job.name, err);
@@ -90,6 +90,10 @@ int run_job_parse(const json_t *json, struct run_job *ret_job, struct err *err)
 		return err_set(err, LAB_EINVALID, "field 'memory_mib': expected 64 to 16384");
 	if (retries < 0 || retries > 10)
 		return err_set(err, LAB_EINVALID, "field 'retries': expected 0 to 10");
+	jobs = json_int_or(json, "jobs", 1);
+	if (jobs < 0 || jobs > LIMIT_NUTS)
+		return err_set(err, LAB_EINVALID, "field 'jobs': expected 0 to %d", LIMIT_NUTS);
+	job.jobs = (unsigned)jobs;
 	job.memory_mib = (unsigned)memory_mib;
 	job.retries = (unsigned)retries;
 	*ret_job = job;

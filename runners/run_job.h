@@ -24,6 +24,7 @@ struct run_job {
 	enum accelerator accelerator;
 	unsigned memory_mib;
 	unsigned retries; /* of an ERROR */
+	unsigned jobs;    /* NUTs side by side; 0: as many as fit */
 };
 
 /* LAB_EINVALID names the field. `json` must outlive *ret_job. */

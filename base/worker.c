@@ -1,4 +1,4 @@
-#include "cli/worker.h"
+#include "base/worker.h"
 
 #include <errno.h>
 #include <limits.h>
