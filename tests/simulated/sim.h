@@ -56,8 +56,13 @@ enum {
 	SIM_REDIRECT,
 };
 
-/* Their options that carry a link-layer address. */
-enum { SIM_OPTION_SOURCE = 1, SIM_OPTION_TARGET };
+/* Their options that are not only for routers to send. */
+enum {
+	SIM_OPTION_SOURCE = 1,
+	SIM_OPTION_TARGET = 2,
+	SIM_OPTION_REDIRECTED = 4,
+	SIM_OPTION_NONCE = 14, /* RFC 7527 */
+};
 
 enum sim_state { SIM_NONE, SIM_INCOMPLETE, SIM_REACHABLE, SIM_STALE, SIM_DELAY, SIM_PROBE };
 
@@ -179,8 +184,9 @@ struct sim_node {
 	struct sim_route routes[SIM_ROUTES];
 	struct sim_prefix prefixes[SIM_PREFIXES];
 	struct sim_destination destinations[SIM_DESTINATIONS];
-	unsigned redirects; /* that were followed */
-	unsigned failures;  /* of routers */
+	uint8_t last_destination[16]; /* that a packet was sent to */
+	unsigned redirects;           /* that were followed */
+	unsigned failures;            /* of routers */
 	uint8_t hop_limit;
 	int64_t reachable_ns;                  /* BaseReachableTime (RFC 4861 6.3.2) */
 	int64_t retrans_ns;                    /* RetransTimer */
@@ -295,9 +301,12 @@ struct sim_neighbour *sim_neighbour_find(struct sim_node *node, const uint8_t ad
 /* Send now or when the neighbour's MAC is known. */
 void sim_neighbour_send(struct sim_node *node, const uint8_t next_hop[16], const uint8_t *packet,
 			size_t size);
-/* A message told the neighbour's MAC: make an entry, or change it. NULL if there is no room. */
-struct sim_neighbour *sim_neighbour_learn(struct sim_node *node, const uint8_t address[16],
-					  const uint8_t mac[6]);
+/*
+ * A message of that type told the neighbour's MAC, or did not (NULL): makes or
+ * changes its entry. Returns the entry that there is now, or NULL.
+ */
+struct sim_neighbour *sim_neighbour_learn(struct sim_node *node, uint8_t type,
+					  const uint8_t address[16], const uint8_t *mac);
 void sim_neighbour_solicit(struct sim_node *node, const uint8_t source[16],
 			   const uint8_t target[16], const uint8_t *unicast_mac, uint8_t hop_limit,
 			   bool with_option);

@@ -103,6 +103,7 @@ X(PIECE_WHOLE, "piece-whole", "sends the whole packet after its fragments")
 /* which messages of neighbour discovery are taken: RFC 4861 6.1.2, 7.1, 8.1; RFC 6980 */
 X(ND_FRAGMENT, "nd-fragment", "takes messages of neighbour discovery with a Fragment header")
 X(ND_REPORTED, "nd-reported", "reports messages of neighbour discovery that are not valid")
+X(ND_ATOMIC, "nd-atomic", "takes those in atomic fragments")
 
 /* Neighbor Solicitations that come: RFC 4861 7.1.1, 7.2.3, 7.2.4 */
 X(NS_HOP_LIMIT, "ns-hop-limit", "accepts a Neighbor Solicitation with Hop Limit 254")
@@ -124,6 +125,8 @@ X(NA_NO_OPTION, "na-no-option", "answers a multicast solicitation without its li
 X(NA_UNSOLICITED, "na-unsolicited", "answers with the Solicited flag clear")
 X(NA_NO_OVERRIDE, "na-no-override", "answers with the Override flag clear")
 X(NA_ROUTER, "na-router", "a host that says it is a router")
+X(NS_RESERVED, "ns-reserved", "discards one whose Reserved field is not 0")
+X(NS_UNKNOWN_OPTION, "ns-unknown-option", "discards one with an option that does not belong there")
 
 /* Neighbor Advertisements that come: RFC 4861 7.1.2, 7.2.5 */
 X(NA_HOP_LIMIT, "na-hop-limit", "takes a Neighbor Advertisement whose Hop Limit is not 255")
@@ -151,6 +154,8 @@ X(NA_ROUTER_FLAG, "na-router-flag", "ignores the Router flag")
 X(NA_ROUTER_OVERRIDE, "na-router-override", "ignores the Router flag without Override")
 X(NA_ROUTER_SOLICITED, "na-router-solicited", "ignores the Router flag without Solicited")
 X(NA_ROUTER_OPTION, "na-router-option", "ignores the Router flag without a link-layer address")
+X(NA_RESERVED, "na-reserved", "discards one whose Reserved field is not 0")
+X(NA_UNKNOWN_OPTION, "na-unknown-option", "discards one with an option that does not belong there")
 
 /* address resolution and reachability: RFC 4861 7.2.2, 7.3 */
 X(NS_ONCE, "ns-once", "solicits once instead of three times")
@@ -168,6 +173,8 @@ X(PROBE_IDLE, "probe-idle", "probes it though nothing is sent to it")
 X(PROBE_MULTICAST, "probe-multicast", "probes it by multicast")
 X(STALE_UNUSED, "stale-unused", "resolves it again before it sends to it")
 X(REACHABLE_KEPT, "reachable-kept", "never doubts a neighbour that answered once")
+X(REACHABLE_SHORT, "reachable-short", "draws the shortest ReachableTime, as it may")
+X(REACHABLE_LONG, "reachable-long", "draws the longest ReachableTime, as it may")
 
 /* Router Solicitations: RFC 4861 6.3.7, RFC 7559 */
 
@@ -179,6 +186,12 @@ X(RA_LENGTH, "ra-length", "takes one that is too short, whatever is behind it")
 X(RA_OPTION_LENGTH, "ra-option-length", "takes one with an option of length 0")
 X(RA_MTU, "ra-mtu", "ignores the MTU option of advertisements")
 X(RETRANS_IGNORED, "retrans-ignored", "ignores the Retrans Timer of advertisements")
+X(RA_NOT_CACHED, "ra-not-cached", "makes no entry from the link-layer address of a router")
+X(RA_KEEP_MAC, "ra-keep-mac", "keeps the link-layer address that it has")
+X(RA_KEEP_STATE, "ra-keep-state", "takes a new link-layer address and keeps the state")
+X(RA_STALE, "ra-stale", "every advertisement makes the entry of its sender STALE")
+X(RA_CONFIRMS, "ra-confirms", "takes an advertisement for a sign that its sender is reachable")
+X(RA_FRAME, "ra-frame", "takes the frame's source where an advertisement has no address")
 
 /* prefixes that are on the link, routers, routes: RFC 4861 5.2, 6.3.6, RFC 5942, RFC 4191 */
 X(NO_ROUTER, "no-router", "looks for everybody on the link")
@@ -210,6 +223,17 @@ X(REDIRECT_CHECKSUM, "redirect-checksum", "takes one with a wrong checksum")
 X(REDIRECT_CODE, "redirect-code", "takes one whose code is not 0")
 X(REDIRECT_LENGTH, "redirect-length", "takes one that is too short, whatever is behind it")
 X(REDIRECT_OPTION_LENGTH, "redirect-option-length", "takes one with an option of length 0")
+X(REDIRECT_RESERVED, "redirect-reserved", "discards one whose Reserved field is not 0")
+X(REDIRECT_UNKNOWN_OPTION, "redirect-unknown-option",
+  "discards one with an option that does not belong there")
+X(REDIRECT_NOT_CACHED, "redirect-not-cached",
+  "makes no entry from the link-layer address of the target")
+X(REDIRECT_KEEP_MAC, "redirect-keep-mac", "keeps the link-layer address that it has")
+X(REDIRECT_KEEP_STATE, "redirect-keep-state", "takes a new link-layer address and keeps the state")
+X(REDIRECT_STALE, "redirect-stale", "every Redirect makes the entry of its target STALE")
+X(REDIRECT_CONFIRMS, "redirect-confirms",
+  "takes a Redirect for a sign that its target is reachable")
+X(REDIRECT_FRAME, "redirect-frame", "takes the frame's source where a Redirect has no address")
 
 /* duplicate address detection: RFC 4862 5.4 */
 X(NO_DAD, "no-dad", "assigns its address without looking for a duplicate")

@@ -9,24 +9,74 @@
 #include "base/time.h"
 #include "runners/loop.h"
 
-#define ANY SIM_FAULT_COUNT_ /* no fault: nothing skips that check */
+#define NO SIM_FAULT_COUNT_ /* no fault has that number */
 
-/* What each message is checked for, and the faults that skip one of the checks. */
+/* What each message is checked for, and the faults that skip a check or add one. */
 struct check {
-	size_t size; /* of its fixed part */
+	size_t size;         /* of its fixed part */
+	uint8_t reserved[4]; /* which bits of its second word are reserved */
+	uint8_t options[6];  /* types of the options that belong there */
 	enum sim_fault hop_limit, checksum, code, length, option_length;
+	enum sim_fault reserved_set, unknown_option; /* these discard what is to be ignored */
 };
 
 static const struct check checks[] = {
-	{ 8, ANY, ANY, ANY, ANY, ANY },
-	{ 16, SIM_FAULT_RA_HOP_LIMIT, SIM_FAULT_RA_CHECKSUM, SIM_FAULT_RA_CODE, SIM_FAULT_RA_LENGTH,
-	  SIM_FAULT_RA_OPTION_LENGTH },
-	{ 24, SIM_FAULT_NS_HOP_LIMIT, SIM_FAULT_NS_CHECKSUM, SIM_FAULT_NS_CODE, SIM_FAULT_NS_LENGTH,
-	  SIM_FAULT_NS_OPTION_LENGTH },
-	{ 24, SIM_FAULT_NA_HOP_LIMIT, SIM_FAULT_NA_CHECKSUM, SIM_FAULT_NA_CODE, SIM_FAULT_NA_LENGTH,
-	  SIM_FAULT_NA_OPTION_LENGTH },
-	{ 40, SIM_FAULT_REDIRECT_HOP_LIMIT, SIM_FAULT_REDIRECT_CHECKSUM, SIM_FAULT_REDIRECT_CODE,
-	  SIM_FAULT_REDIRECT_LENGTH, SIM_FAULT_REDIRECT_OPTION_LENGTH },
+	{
+		.size = 8,
+		.hop_limit = NO,
+		.checksum = NO,
+		.code = NO,
+		.length = NO,
+		.option_length = NO,
+		.reserved_set = NO,
+		.unknown_option = NO,
+	},
+	{
+		.size = 16,
+		.hop_limit = SIM_FAULT_RA_HOP_LIMIT,
+		.checksum = SIM_FAULT_RA_CHECKSUM,
+		.code = SIM_FAULT_RA_CODE,
+		.length = SIM_FAULT_RA_LENGTH,
+		.option_length = SIM_FAULT_RA_OPTION_LENGTH,
+		.reserved_set = NO,
+		.unknown_option = NO,
+	},
+	{
+		.size = 24,
+		.reserved = { 0xff, 0xff, 0xff, 0xff },
+		.options = { SIM_OPTION_SOURCE, SIM_OPTION_NONCE },
+		.hop_limit = SIM_FAULT_NS_HOP_LIMIT,
+		.checksum = SIM_FAULT_NS_CHECKSUM,
+		.code = SIM_FAULT_NS_CODE,
+		.length = SIM_FAULT_NS_LENGTH,
+		.option_length = SIM_FAULT_NS_OPTION_LENGTH,
+		.reserved_set = SIM_FAULT_NS_RESERVED,
+		.unknown_option = SIM_FAULT_NS_UNKNOWN_OPTION,
+	},
+	{
+		.size = 24,
+		.reserved = { 0x1f, 0xff, 0xff, 0xff },
+		.options = { SIM_OPTION_TARGET },
+		.hop_limit = SIM_FAULT_NA_HOP_LIMIT,
+		.checksum = SIM_FAULT_NA_CHECKSUM,
+		.code = SIM_FAULT_NA_CODE,
+		.length = SIM_FAULT_NA_LENGTH,
+		.option_length = SIM_FAULT_NA_OPTION_LENGTH,
+		.reserved_set = SIM_FAULT_NA_RESERVED,
+		.unknown_option = SIM_FAULT_NA_UNKNOWN_OPTION,
+	},
+	{
+		.size = 40,
+		.reserved = { 0xff, 0xff, 0xff, 0xff },
+		.options = { SIM_OPTION_TARGET, SIM_OPTION_REDIRECTED },
+		.hop_limit = SIM_FAULT_REDIRECT_HOP_LIMIT,
+		.checksum = SIM_FAULT_REDIRECT_CHECKSUM,
+		.code = SIM_FAULT_REDIRECT_CODE,
+		.length = SIM_FAULT_REDIRECT_LENGTH,
+		.option_length = SIM_FAULT_REDIRECT_OPTION_LENGTH,
+		.reserved_set = SIM_FAULT_REDIRECT_RESERVED,
+		.unknown_option = SIM_FAULT_REDIRECT_UNKNOWN_OPTION,
+	},
 };
 
 static const struct check *find_check(uint8_t type)
@@ -107,7 +157,25 @@ static size_t mend_length(struct sim_node *node, uint8_t *message, size_t size, 
 		return sim_neighbour_complete(node, message);
 	if (message[0] == SIM_NEIGHBOUR_SOLICITATION)
 		memcpy(message + 8, sim_address_link_local(node), 16);
+	if (message[0] == SIM_REDIRECT)
+		message[whole - 1] = node->last_destination[15];
 	return size < whole ? whole : size;
+}
+
+static bool has_reserved_bits(const struct check *check, const uint8_t *message)
+{
+	for (unsigned i = 0; i < 4; i++)
+		if (message[4 + i] & check->reserved[i])
+			return true;
+	return false;
+}
+
+static bool has_unknown_option(const struct check *check, const uint8_t *options, size_t size)
+{
+	for (size_t at = 0; at < size; at += options[at + 1] * 8u)
+		if (!memchr(check->options, options[at], sizeof(check->options)))
+			return true;
+	return false;
 }
 
 static void dispatch(struct sim_node *node, const uint8_t *packet, const uint8_t *message,
@@ -139,7 +207,10 @@ static bool is_valid(struct sim_node *node, const struct check *check, uint8_t h
 	}
 	if (node->fault == check->option_length)
 		mend_options(message + check->size, *size - check->size);
-	return measure_options(message + check->size, *size - check->size) == *size - check->size;
+	return measure_options(message + check->size, *size - check->size) == *size - check->size &&
+	       !(node->fault == check->reserved_set && has_reserved_bits(check, message)) &&
+	       !(node->fault == check->unknown_option &&
+		 has_unknown_option(check, message + check->size, *size - check->size));
 }
 
 bool sim_nd_receive(struct sim_node *node, const uint8_t *packet, const uint8_t *received,
@@ -172,6 +243,7 @@ void sim_nd_send(struct sim_node *node, const uint8_t destination[16], const uin
 		sim_send_frame(node, mac, packet, size);
 		return;
 	}
+	memcpy(node->last_destination, destination, 16);
 	next_hop = sim_route_next_hop(node, destination);
 	if (next_hop)
 		sim_neighbour_send(node, next_hop, packet, size);

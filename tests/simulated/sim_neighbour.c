@@ -202,6 +202,19 @@ static void become_stale(void *user)
 	}
 }
 
+/* ReachableTime: half to one and a half of BaseReachableTime, RFC 4861 6.3.2. */
+static int64_t draw_reachable_ns(const struct sim_node *node)
+{
+	switch (node->fault) {
+	case SIM_FAULT_REACHABLE_SHORT:
+		return node->reachable_ns / 2;
+	case SIM_FAULT_REACHABLE_LONG:
+		return node->reachable_ns * 3 / 2;
+	default:
+		return node->reachable_ns;
+	}
+}
+
 /* The neighbour's MAC is known now; what waited for it is sent. */
 static void resolve(struct sim_neighbour *neighbour, const uint8_t mac[6], enum sim_state state)
 {
@@ -212,23 +225,69 @@ static void resolve(struct sim_neighbour *neighbour, const uint8_t mac[6], enum 
 	neighbour->state = state;
 	neighbour->queued = 0;
 	if (state == SIM_REACHABLE && neighbour->node->fault != SIM_FAULT_REACHABLE_KEPT)
-		start(neighbour, neighbour->node->reachable_ns, become_stale);
+		start(neighbour, draw_reachable_ns(neighbour->node), become_stale);
 	for (unsigned i = 0; i < queued; i++)
 		transmit(neighbour, neighbour->queue[i].packet, neighbour->queue[i].size);
 	sim_route_mark(neighbour->node, neighbour->address, true);
 }
 
-struct sim_neighbour *sim_neighbour_learn(struct sim_node *node, const uint8_t address[16],
-					  const uint8_t mac[6])
-{
-	struct sim_neighbour *neighbour = sim_neighbour_find(node, address);
+/* The faults of what the link-layer address in a message does to an entry. */
+struct learning {
+	enum sim_fault not_cached, keep_mac, keep_state, stale, confirms, frame;
+};
 
+static const struct learning *find_learning(uint8_t type)
+{
+	static const struct learning solicitation = {
+		.not_cached = SIM_FAULT_NS_NOT_CACHED,
+		.keep_mac = SIM_FAULT_NS_KEEP_MAC,
+		.keep_state = SIM_FAULT_NS_KEEP_STATE,
+		.stale = SIM_FAULT_NS_STALE,
+		.confirms = SIM_FAULT_NS_CONFIRMS,
+		.frame = SIM_FAULT_NS_FRAME,
+	};
+	static const struct learning advertisement = {
+		.not_cached = SIM_FAULT_RA_NOT_CACHED,
+		.keep_mac = SIM_FAULT_RA_KEEP_MAC,
+		.keep_state = SIM_FAULT_RA_KEEP_STATE,
+		.stale = SIM_FAULT_RA_STALE,
+		.confirms = SIM_FAULT_RA_CONFIRMS,
+		.frame = SIM_FAULT_RA_FRAME,
+	};
+	static const struct learning redirect = {
+		.not_cached = SIM_FAULT_REDIRECT_NOT_CACHED,
+		.keep_mac = SIM_FAULT_REDIRECT_KEEP_MAC,
+		.keep_state = SIM_FAULT_REDIRECT_KEEP_STATE,
+		.stale = SIM_FAULT_REDIRECT_STALE,
+		.confirms = SIM_FAULT_REDIRECT_CONFIRMS,
+		.frame = SIM_FAULT_REDIRECT_FRAME,
+	};
+
+	return type == SIM_NEIGHBOUR_SOLICITATION ? &solicitation
+	       : type == SIM_REDIRECT             ? &redirect
+						  : &advertisement;
+}
+
+struct sim_neighbour *sim_neighbour_learn(struct sim_node *node, uint8_t type,
+					  const uint8_t address[16], const uint8_t *mac)
+{
+	const struct learning *fault = find_learning(type);
+	struct sim_neighbour *neighbour = sim_neighbour_find(node, address);
+	bool is_new = !neighbour || neighbour->state == SIM_INCOMPLETE;
+
+	if (!mac && node->fault == fault->frame)
+		mac = node->sender;
+	if (!mac || node->fault == fault->not_cached || (!is_new && node->fault == fault->keep_mac))
+		return neighbour;
 	if (!neighbour)
 		neighbour = make(node, address);
 	if (!neighbour)
 		return NULL;
-	if (neighbour->state == SIM_NONE || neighbour->state == SIM_INCOMPLETE ||
-	    memcmp(neighbour->mac, mac, 6))
+	if (!is_new && node->fault == fault->keep_state)
+		memcpy(neighbour->mac, mac, 6);
+	if (node->fault == fault->confirms)
+		resolve(neighbour, mac, SIM_REACHABLE);
+	else if (is_new || memcmp(neighbour->mac, mac, 6) != 0 || node->fault == fault->stale)
 		resolve(neighbour, mac, SIM_STALE);
 	return neighbour;
 }
@@ -268,26 +327,12 @@ static bool is_valid_solicitation(const struct sim_node *node, const uint8_t *pa
 static void learn_solicitor(struct sim_node *node, const uint8_t source[16], const uint8_t *mac)
 {
 	struct sim_neighbour *neighbour = sim_neighbour_find(node, source);
-	bool is_known = neighbour && neighbour->state != SIM_INCOMPLETE;
 
 	if (neighbour && node->fault == SIM_FAULT_NS_HOST) {
 		neighbour->is_router = false;
 		sim_route_forget_router(node, source);
 	}
-	if (!mac && node->fault == SIM_FAULT_NS_FRAME)
-		mac = node->sender;
-	if (!mac || node->fault == SIM_FAULT_NS_NOT_CACHED ||
-	    (is_known && node->fault == SIM_FAULT_NS_KEEP_MAC))
-		return;
-	if (is_known && node->fault == SIM_FAULT_NS_KEEP_STATE) {
-		memcpy(neighbour->mac, mac, 6);
-		return;
-	}
-	neighbour = sim_neighbour_learn(node, source, mac);
-	if (neighbour && node->fault == SIM_FAULT_NS_STALE)
-		resolve(neighbour, mac, SIM_STALE);
-	if (neighbour && node->fault == SIM_FAULT_NS_CONFIRMS)
-		resolve(neighbour, mac, SIM_REACHABLE);
+	(void)sim_neighbour_learn(node, SIM_NEIGHBOUR_SOLICITATION, source, mac);
 }
 
 /* RFC 4861 7.2.3, 7.2.4; RFC 4862 5.4.3. */
@@ -391,7 +436,7 @@ static void take_unknown(struct sim_node *node, const uint8_t *target, const uin
 	struct sim_neighbour *neighbour;
 
 	if (mac && node->fault == SIM_FAULT_NA_CREATES) {
-		(void)sim_neighbour_learn(node, target, mac);
+		(void)sim_neighbour_learn(node, SIM_NEIGHBOUR_ADVERTISEMENT, target, mac);
 	} else if (node->fault == SIM_FAULT_NA_RESOLVES && (neighbour = make(node, target))) {
 		neighbour->state = SIM_INCOMPLETE;
 		memcpy(neighbour->source, sim_address_link_local(node), 16);

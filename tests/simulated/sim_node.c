@@ -469,6 +469,8 @@ static bool process_icmp(const struct walk *walk)
 {
 	const uint8_t *message = walk->packet + walk->at;
 	size_t size = walk->size - walk->at;
+	bool is_fragment = walk->was_fragment &&
+			   !(walk->was_atomic && walk->node->fault == SIM_FAULT_ND_ATOMIC);
 
 	if (size < 8 || (sim_checksum(walk->packet + 8, walk->packet + 24, ICMPV6, message, size) &&
 			 !sim_nd_takes_checksum(walk->node, message[0])))
@@ -479,7 +481,7 @@ static bool process_icmp(const struct walk *walk)
 		sim_path_too_big(walk->node, message, size);
 	else if (message[0] == UNKNOWN_INFORMATION && walk->node->fault == SIM_FAULT_INFORMATION)
 		send_error(walk, PROBLEM, 1, (uint32_t)walk->at);
-	else if (!sim_nd_receive(walk->node, walk->packet, message, size, walk->was_fragment) &&
+	else if (!sim_nd_receive(walk->node, walk->packet, message, size, is_fragment) &&
 		 walk->node->fault == SIM_FAULT_ND_REPORTED)
 		send_error(walk, PROBLEM, 0, (uint32_t)walk->at);
 	return true;

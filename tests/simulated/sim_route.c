@@ -113,7 +113,7 @@ void sim_route_take_redirect(struct sim_node *node, const uint8_t *packet, const
 	if (!is_valid_redirect(node, packet, message))
 		return;
 	remember(node, destination, target);
-	neighbour = mac ? sim_neighbour_learn(node, target, mac) : sim_neighbour_find(node, target);
+	neighbour = sim_neighbour_learn(node, message[0], target, mac);
 	if (neighbour && memcmp(target, destination, 16) != 0)
 		neighbour->is_router = true;
 }

@@ -179,7 +179,7 @@ void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 		      node->fault == SIM_FAULT_PREFERENCE_IGNORED ? 0
 								  : preference_of(node, message[5]),
 		      lifetime);
-	neighbour = mac ? sim_neighbour_learn(node, source, mac) : sim_neighbour_find(node, source);
+	neighbour = sim_neighbour_learn(node, message[0], source, mac);
 	if (neighbour)
 		neighbour->is_router = true;
 	for (size_t at = 16; at < size; at += message[at + 1] * 8u)
