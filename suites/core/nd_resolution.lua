@@ -126,7 +126,7 @@ for _, row in ipairs{
 			.. "Neighbor Solicitation Origination, %s", row.part, row.title),
 		role = "host",
 		requires = cache.requires{ RETRANS_TIMER, setup.ADDRESS },
-		timeout = 120,
+		timeout = 300,
 		run = function(t)
 			local routers = set_up(t)
 			expect_solicitations(routers, t.tn1, row.scope, 1)

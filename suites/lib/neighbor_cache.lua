@@ -292,13 +292,20 @@ end
 -- Who backs off from the beginning does it as in RFC 7048 section 4: three times as long from one solicitation to
 -- the next, and by up to half of that longer.
 local BACK_OFF_MULTIPLE = 3
+-- The distance that it does not exceed there, seconds.
+local MAX_RETRANS_TIMER = 60
+
+-- How long the solicitation that follows one `distance` seconds after the one before may take.
+local function longest_distance(distance)
+	return math.max(distance, math.min(distance * BACK_OFF_MULTIPLE, MAX_RETRANS_TIMER)) * timing.MAX_RANDOM_FACTOR
+end
 
 -- The rest of the three solicitations, which `solicitation` (a pattern) says the form of: RetransTimer apart, by
 -- the clause `rate` not less. False if one did not come and did not have to.
 local function expect_further(entry, solicitation, clause, rate)
 	local t = entry.t
 	for count = entry.solicitations + 1, timing.SOLICITATIONS do
-		local longest = entry.retrans_timer * BACK_OFF_MULTIPLE ^ (count - 2) * timing.MAX_RANDOM_FACTOR
+		local longest = count == 2 and entry.retrans_timer * timing.MAX_RANDOM_FACTOR or longest_distance(entry.distance)
 		local next, at = t:expect(solicitation(entry), { from = t.nut,
 			within = math.max(0, entry.solicited + timing.latest(longest) - t:now()), clause = clause,
 			why = why(entry, string.format("solicitation %d of %d must come RetransTimer after the one before", count,
@@ -325,9 +332,8 @@ end
 local function expect_back_off(entry)
 	local t, more = entry.t, 0
 	while more < 2 do
-		local longest = entry.distance * BACK_OFF_MULTIPLE * timing.MAX_RANDOM_FACTOR
-		local next, at = t:expect(any_solicitation(entry), { from = t.nut, within = timing.latest(longest),
-			clause = cache.BACK_OFF, level = "MAY",
+		local next, at = t:expect(any_solicitation(entry), { from = t.nut,
+			within = timing.latest(longest_distance(entry.distance)), clause = cache.BACK_OFF, level = "MAY",
 			why = "a node may go on to solicit a neighbour that does not answer" })
 		if not next then
 			break
@@ -335,7 +341,7 @@ local function expect_back_off(entry)
 		-- The first one more may come a RetransTimer after the last of the three; from then on it takes longer.
 		local distance = at - entry.solicited
 		more = more + 1
-		t:check(more == 1 or distance > entry.distance,
+		t:check(more == 1 or distance > entry.distance or distance > MAX_RETRANS_TIMER * timing.MIN_RANDOM_FACTOR,
 			string.format("solicitation %d comes %.3f s after the one before, that came after %.3f s: whoever sends "
 				.. "more than %d should do so at growing distances", timing.SOLICITATIONS + more, distance,
 				entry.distance, timing.SOLICITATIONS),

@@ -161,6 +161,8 @@ X(NA_UNKNOWN_OPTION, "na-unknown-option", "discards one with an option that does
 X(NS_ONCE, "ns-once", "solicits once instead of three times")
 X(NS_FAST, "ns-fast", "solicits again after 0.4 of RetransTimer")
 X(NS_MANY, "ns-many", "solicits ten times, RetransTimer apart")
+X(NS_BACK_OFF, "ns-back-off", "waits longer after each solicitation, as RFC 7048 allows")
+X(NS_GO_ON, "ns-go-on", "goes on to solicit at growing distances, as RFC 7048 has it")
 X(NS_SOURCE, "ns-source", "solicits from its link-local address whatever waits")
 X(NS_NO_OPTION, "ns-no-option", "multicast solicitation without its link-layer address")
 X(QUEUE_NONE, "queue-none", "keeps no packet that waits for a link-layer address")

@@ -11,6 +11,7 @@
 
 #define DELAY_FIRST_PROBE_NS (5 * NS_PER_SECOND)
 #define SOLICITATIONS_MAX    3
+#define RETRANS_MAX_NS       (60 * NS_PER_SECOND) /* MAX_RETRANS_TIMER of RFC 7048 4 */
 
 static const uint8_t unspecified[16];
 static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
@@ -95,37 +96,69 @@ static void give_up(struct sim_neighbour *neighbour)
 	sim_route_mark(neighbour->node, address, false);
 }
 
+/* How many solicitations the node sends to a neighbour that does not answer. */
+static unsigned solicitations_max(enum sim_fault fault)
+{
+	switch (fault) {
+	case SIM_FAULT_NS_ONCE:
+		return 1;
+	case SIM_FAULT_NS_MANY:
+		return 10;
+	case SIM_FAULT_NS_BACK_OFF:
+	case SIM_FAULT_NS_GO_ON:
+		return 5;
+	default:
+		return SOLICITATIONS_MAX;
+	}
+}
+
+/* From one solicitation to the next: RetransTimer, or with RFC 7048 4 three times as long each time. */
+static int64_t solicitation_pause_ns(const struct sim_neighbour *neighbour)
+{
+	enum sim_fault fault = neighbour->node->fault;
+	int64_t pause_ns = neighbour->node->retrans_ns;
+	unsigned first = fault == SIM_FAULT_NS_BACK_OFF ? 1 : SOLICITATIONS_MAX;
+
+	if (fault == SIM_FAULT_NS_FAST)
+		return pause_ns * 4 / 10;
+	if (fault != SIM_FAULT_NS_BACK_OFF && fault != SIM_FAULT_NS_GO_ON)
+		return pause_ns;
+	for (unsigned i = first; i < neighbour->solicitations && pause_ns < RETRANS_MAX_NS; i++)
+		pause_ns = 3 * pause_ns < RETRANS_MAX_NS ? 3 * pause_ns : RETRANS_MAX_NS;
+	return pause_ns;
+}
+
+/* Probes are unicast; those that RFC 7048 adds are multicast, as the link-layer address may have changed. */
+static bool is_unicast(const struct sim_neighbour *neighbour)
+{
+	enum sim_fault fault = neighbour->node->fault;
+
+	return neighbour->state == SIM_PROBE && fault != SIM_FAULT_PROBE_MULTICAST &&
+	       (fault != SIM_FAULT_NS_GO_ON || neighbour->solicitations <= SOLICITATIONS_MAX);
+}
+
 static void solicit(void *user)
 {
 	struct sim_neighbour *neighbour = user;
 	struct sim_node *node = neighbour->node;
-	unsigned max = node->fault == SIM_FAULT_NS_ONCE   ? 1
-		       : node->fault == SIM_FAULT_NS_MANY ? 10
-							  : SOLICITATIONS_MAX;
-	int64_t pause_ns = node->retrans_ns;
-	bool is_probe, is_unicast;
 
 	neighbour->timer = NULL;
 	if (neighbour->state == SIM_DELAY) {
 		neighbour->state = SIM_PROBE;
 		neighbour->solicitations = 0;
 	}
-	if (neighbour->solicitations == max) {
+	if (neighbour->solicitations == solicitations_max(node->fault)) {
 		give_up(neighbour);
 		return;
 	}
 	neighbour->solicitations++;
-	is_probe = neighbour->state == SIM_PROBE;
-	if (node->fault == SIM_FAULT_NS_FAST)
-		pause_ns = pause_ns * 4 / 10;
-	is_unicast = is_probe && node->fault != SIM_FAULT_PROBE_MULTICAST;
 	sim_neighbour_solicit(node,
-			      is_probe || node->fault == SIM_FAULT_NS_SOURCE
+			      neighbour->state == SIM_PROBE || node->fault == SIM_FAULT_NS_SOURCE
 				      ? sim_address_link_local(node)
 				      : neighbour->source,
-			      neighbour->address, is_unicast ? neighbour->mac : NULL, 255,
-			      node->fault != SIM_FAULT_NS_NO_OPTION);
-	start(neighbour, pause_ns, solicit);
+			      neighbour->address, is_unicast(neighbour) ? neighbour->mac : NULL,
+			      255, node->fault != SIM_FAULT_NS_NO_OPTION);
+	start(neighbour, solicitation_pause_ns(neighbour), solicit);
 }
 
 /* --- sending ------------------------------------------------------------------------ */
