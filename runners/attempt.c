@@ -16,7 +16,6 @@
 #include "runners/target.h"
 
 #define PING_TIMEOUT_MS 10000
-#define EXEC_TIMEOUT_MS 20000
 #define BUSY_NOTED_NS   NS_PER_SECOND /* a NUT that is busy for so long is mentioned */
 
 /* Times of one attempt, host clock. */
@@ -253,25 +252,6 @@ static json_t *make_report(struct attempt *attempt, struct context *context,
 
 /* --- the attempt ----------------------------------------------------------- */
 
-static int apply_environment(const struct attempt *attempt, struct err *err)
-{
-	for (unsigned i = 0; attempt->set_environment && attempt->test->environment[i]; i++) {
-		const char *const argv[] = { "sysctl", "-w", attempt->test->environment[i], NULL };
-		struct nut_exec_result result = { 0 };
-		int rc = attempt->target->ops->exec(attempt->target->self, argv, EXEC_TIMEOUT_MS,
-						    &result, err);
-
-		if (!rc && result.exit_status)
-			rc = err_set(err, LAB_EFAIL, "set '%s' on the NUT: %s",
-				     attempt->test->environment[i],
-				     result.error_output ? result.error_output : "failed");
-		nut_exec_result_release(&result);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 /* A kernel that is never idle is worth knowing of, and why the test took so long. */
 static int note_busy(struct context *context, int64_t busy_ns, struct err *err)
 {
@@ -297,10 +277,11 @@ int attempt_run(struct attempt *attempt, json_t **ret_report, struct err *err)
 	link_get_counters(attempt->link, &before);
 	context_init(&context, attempt->loop, attempt->link, attempt->target, attempt->test,
 		     attempt->nut_link_local);
+	context.set_environment = attempt->set_environment;
 	*attempt->current = &context;
 	(void)loop_take_busy_ns(attempt->loop); /* of what was before */
 	if (!rc)
-		rc = apply_environment(attempt, &reason);
+		rc = context_apply_environment(&context, &reason);
 	if (!rc)
 		rc = script_run(attempt->scripts, attempt->test, &context_ops, &context, &reason);
 	if (!rc)

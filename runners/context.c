@@ -434,6 +434,26 @@ static int op_command(void *run, const char *const *argv, bool may_fail, int *re
 	return 0;
 }
 
+int context_apply_environment(struct context *context, struct err *err)
+{
+	const char *const *settings = context->test->environment;
+
+	for (unsigned i = 0; context->set_environment && settings[i]; i++) {
+		const char *const argv[] = { "sysctl", "-w", settings[i], NULL };
+		struct nut_exec_result result = { 0 };
+		int rc = context->target->ops->exec(context->target->self, argv, COMMAND_TIMEOUT_MS,
+						    &result, err);
+
+		if (!rc && result.exit_status)
+			rc = err_set(err, LAB_EFAIL, "set '%s' on the NUT: %s", settings[i],
+				     result.error_output ? result.error_output : "failed");
+		nut_exec_result_release(&result);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
 static int op_reboot(void *run, struct err *err)
 {
 	struct context *context = run;
@@ -441,7 +461,9 @@ static int op_reboot(void *run, struct err *err)
 				"boot the NUT anew", NULL, err);
 
 	begin_exchange(context);
-	return rc ? rc : context->target->ops->reboot(context->target->self, err);
+	if (!rc)
+		rc = context->target->ops->reboot(context->target->self, err);
+	return rc ? rc : context_apply_environment(context, err);
 }
 
 static int op_note(void *run, const char *text, struct err *err)

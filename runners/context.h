@@ -25,6 +25,7 @@ struct context {
 	struct link *link;     /* Link B */
 	struct target *target; /* the NUT */
 	const struct script_test *test;
+	bool set_environment; /* apply the test's own settings */
 	struct node nodes[NODE_COUNT_];
 	struct trace trace;
 	int64_t deadline_ns;            /* loop time at which the test must have ended */
@@ -47,6 +48,8 @@ void context_init(struct context *context, struct loop *loop, struct link *link,
 		  struct target *target, const struct script_test *test,
 		  const uint8_t nut_link_local[16]);
 void context_release(struct context *context);
+/* Gives the NUT the test's own settings, which a boot forgets; blocks. */
+int context_apply_environment(struct context *context, struct err *err);
 /* A frame came from the NUT; nodes answer neighbour solicitations from here. */
 void context_receive(struct context *context, const uint8_t *frame, size_t size, int64_t time_ns);
 /* The target's state turned bad. */
