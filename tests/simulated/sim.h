@@ -177,6 +177,7 @@ struct sim_node {
 	struct loop_watch *watch;
 	uint8_t mac[6];
 	uint8_t sender[6]; /* source of the frame that is being processed */
+	unsigned boots;
 	struct sim_settings settings;
 	bool is_disabled;                            /* IP is, on the interface */
 	struct sim_address addresses[SIM_ADDRESSES]; /* the first is the link-local one */
@@ -282,6 +283,8 @@ void sim_address_forget_all(struct sim_node *node);
 /* The link-local address, whether it is assigned or not. */
 const uint8_t *sim_address_link_local(const struct sim_node *node);
 bool sim_address_is_mine(const struct sim_node *node, const uint8_t address[16]);
+/* Whether the node takes what is sent to that address: its own, and by a fault a tentative one. */
+bool sim_address_hears(const struct sim_node *node, const uint8_t address[16]);
 /* Whether the node has joined that solicited-node group. */
 bool sim_address_has_group(const struct sim_node *node, const uint8_t group[16]);
 /* The address to send from, or NULL if there is none yet. */
@@ -293,6 +296,8 @@ void sim_address_take_prefix(struct sim_node *node, const uint8_t option[32]);
  * that the node tries, so that the message has no other meaning.
  */
 bool sim_address_take_duplicate(struct sim_node *node, const uint8_t address[16], bool is_sign);
+/* By a fault the solicitation or advertisement is taken for a sign of a duplicate, which it is not. */
+bool sim_address_misreads(struct sim_node *node, const uint8_t *packet, const uint8_t *message);
 
 /* --- sim_neighbour.c: the neighbour cache ------------------------------------------- */
 
@@ -310,7 +315,10 @@ struct sim_neighbour *sim_neighbour_learn(struct sim_node *node, uint8_t type,
 void sim_neighbour_solicit(struct sim_node *node, const uint8_t source[16],
 			   const uint8_t target[16], const uint8_t *unicast_mac, uint8_t hop_limit,
 			   bool with_option);
-/* A short advertisement becomes one of a neighbour that the node looks for; its size. */
+/*
+ * A short advertisement becomes one of a neighbour that the node looks for, or of its
+ * own link-local address; its size.
+ */
 size_t sim_neighbour_complete(struct sim_node *node, uint8_t *message);
 /* Valid messages. */
 void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packet,

@@ -5,6 +5,7 @@
  */
 #include "tests/simulated/sim.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -14,7 +15,8 @@
 #define SETTLED_NS      (4 * NS_PER_SECOND)
 #define IDGEN_DELAY_NS  NS_PER_SECOND
 #define IDGEN_RETRIES   3
-#define TWO_HOURS_NS    (7200 * NS_PER_SECOND)
+#define TWO_HOURS_S     7200
+#define TWO_HOURS_NS    (TWO_HOURS_S * NS_PER_SECOND)
 #define IDENTIFIER_BITS 64
 
 static const uint8_t unspecified[16];
@@ -34,7 +36,8 @@ static bool is_usable(const struct sim_address *address)
 
 static bool is_preferred(const struct sim_address *address)
 {
-	return address->preferred_until_ns > loop_now_ns(address->node->loop);
+	return address->node->fault == SIM_FAULT_DEPRECATED_SOURCE ||
+	       address->preferred_until_ns > loop_now_ns(address->node->loop);
 }
 
 static struct sim_address *find(struct sim_node *node, const uint8_t address[16])
@@ -53,6 +56,19 @@ bool sim_address_is_mine(const struct sim_node *node, const uint8_t address[16])
 		    !memcmp(node->addresses[i].address, address, 16))
 			return true;
 	return false;
+}
+
+bool sim_address_hears(const struct sim_node *node, const uint8_t address[16])
+{
+	bool hears_tentative = node->fault == SIM_FAULT_DAD_ANSWER ||
+			       node->fault == SIM_FAULT_DAD_RESOLUTION ||
+			       node->fault == SIM_FAULT_NS_DAD_UNICAST;
+
+	for (unsigned i = 0; i < SIM_ADDRESSES && hears_tentative; i++)
+		if (node->addresses[i].state == SIM_TENTATIVE &&
+		    !memcmp(node->addresses[i].address, address, 16))
+			return true;
+	return sim_address_is_mine(node, address);
 }
 
 bool sim_address_has_group(const struct sim_node *node, const uint8_t group[16])
@@ -126,14 +142,19 @@ static void identify(const struct sim_address *address, uint8_t identifier[8])
 	const struct sim_node *node = address->node;
 	uint64_t state = 0xcbf29ce484222325;
 
-	if (!node->settings.addr_gen_mode) {
+	if (!node->settings.addr_gen_mode || node->fault == SIM_FAULT_STABLE_MAC ||
+	    (node->fault == SIM_FAULT_CONFLICT_MAC && address->conflicts > IDGEN_RETRIES)) {
 		identify_by_mac(node->mac, identifier);
 		return;
 	}
-	state = hash(state, address->address, 8);
+	if (node->fault != SIM_FAULT_STABLE_ONE)
+		state = hash(state, address->address, 8);
 	state = hash(state, node->mac, 6);
-	state = hash(state, &address->conflicts, sizeof(address->conflicts));
+	if (node->fault != SIM_FAULT_CONFLICT_SAME)
+		state = hash(state, &address->conflicts, sizeof(address->conflicts));
 	state = hash(state, node->settings.stable_secret, sizeof(node->settings.stable_secret));
+	if (node->fault == SIM_FAULT_STABLE_BOOT)
+		state = hash(state, &node->boots, sizeof(node->boots));
 	for (unsigned i = 0; i < 8; i++)
 		identifier[i] = (uint8_t)(state >> 8 * i);
 }
@@ -156,14 +177,24 @@ static void assign(struct sim_address *address)
 		sim_router_start(address->node, 0);
 }
 
+/* DupAddrDetectTransmits, for this address. */
+static unsigned count_transmits(const struct sim_address *address)
+{
+	const struct sim_node *node = address->node;
+	bool is_link_local = address == node->addresses;
+
+	if (node->fault == (is_link_local ? SIM_FAULT_NO_DAD : SIM_FAULT_DAD_GLOBAL))
+		return 0;
+	return node->settings.dad_transmits + (node->fault == SIM_FAULT_DAD_TWICE);
+}
+
 static void detect(void *user)
 {
 	struct sim_address *address = user;
 	struct sim_node *node = address->node;
 
 	address->timer = NULL;
-	if (address->solicitations >= node->settings.dad_transmits ||
-	    (node->fault == SIM_FAULT_NO_DAD && address == node->addresses)) {
+	if (address->solicitations >= count_transmits(address)) {
 		assign(address);
 		return;
 	}
@@ -185,7 +216,38 @@ static void try(struct sim_address *address, int64_t delay_ns)
 	after(address, delay_ns, detect);
 }
 
-/* RFC 4862 5.4.5, RFC 7217 section 6. */
+/* How many other addresses are tried after conflicts. */
+static unsigned count_retries(const struct sim_node *node)
+{
+	switch (node->fault) {
+	case SIM_FAULT_CONFLICT_END:
+		return 0;
+	case SIM_FAULT_CONFLICT_ONCE:
+		return 1;
+	case SIM_FAULT_CONFLICT_MAC:
+		return IDGEN_RETRIES + 1;
+	case SIM_FAULT_CONFLICT_ENDLESS:
+		return UINT_MAX;
+	default:
+		return IDGEN_RETRIES;
+	}
+}
+
+/* RFC 7217 section 6. */
+static void try_next(struct sim_address *address)
+{
+	struct sim_node *node = address->node;
+	struct sim_address *copy = &node->addresses[SIM_ADDRESSES - 2];
+
+	if (node->fault == SIM_FAULT_CONFLICT_BOTH && !address->conflicts) {
+		*copy = *address;
+		copy->state = SIM_ASSIGNED;
+	}
+	if (address->conflicts++ < count_retries(node))
+		try(address, IDGEN_DELAY_NS);
+}
+
+/* RFC 4862 5.4.5. */
 static void give_up(struct sim_address *address)
 {
 	struct sim_node *node = address->node;
@@ -193,11 +255,11 @@ static void give_up(struct sim_address *address)
 	sim_nd_cancel(&address->timer);
 	address->state = SIM_DUPLICATE;
 	if (node->settings.addr_gen_mode) {
-		if (address->conflicts++ < IDGEN_RETRIES)
-			try(address, IDGEN_DELAY_NS);
+		try_next(address);
 		return;
 	}
-	if (address == node->addresses && node->settings.accept_dad == 2) {
+	if (address == node->addresses && node->settings.accept_dad == 2 &&
+	    node->fault != SIM_FAULT_DAD_GOES_ON) {
 		sim_nd_stop(node);
 		node->is_disabled = true;
 	}
@@ -209,21 +271,85 @@ bool sim_address_take_duplicate(struct sim_node *node, const uint8_t target[16],
 
 	if (!address || address->state != SIM_TENTATIVE)
 		return false;
-	if (is_sign && node->fault != SIM_FAULT_DAD_DEAF)
+	if (is_sign && node->fault != SIM_FAULT_DAD_DEAF && node->fault != SIM_FAULT_DAD_ANSWER)
 		give_up(address);
 	return true;
 }
 
+/* Whether the message says by its nature, or by a fault, that the tentative address is one of two. */
+static bool is_misread(const struct sim_address *address, const uint8_t *packet,
+		       const uint8_t *message)
+{
+	bool is_solicitation = message[0] == SIM_NEIGHBOUR_SOLICITATION;
+	bool is_detection = !is_solicitation || !memcmp(packet + 8, unspecified, 16);
+	const uint8_t *target = message + 8;
+
+	switch (address->node->fault) {
+	case SIM_FAULT_DAD_ANY:
+		return is_detection;
+	case SIM_FAULT_DAD_RESOLUTION:
+		return !is_detection && !memcmp(target, address->address, 16);
+	case SIM_FAULT_DAD_TARGET:
+		return target[0] == 0xff && !memcmp(target + 13, address->address + 13, 3);
+	case SIM_FAULT_DAD_SOLICITED:
+		return !is_solicitation && message[4] & 0x40 && packet[24] == 0xff &&
+		       !memcmp(target, address->address, 16);
+	default:
+		return false;
+	}
+}
+
+bool sim_address_misreads(struct sim_node *node, const uint8_t *packet, const uint8_t *message)
+{
+	for (unsigned i = 0; i < SIM_ADDRESSES; i++) {
+		struct sim_address *address = &node->addresses[i];
+
+		if (address->state != SIM_TENTATIVE || !is_misread(address, packet, message))
+			continue;
+		give_up(address);
+		return true;
+	}
+	return false;
+}
+
 /* --- autoconfiguration ---------------------------------------------------------------------- */
 
+/* Until when the address is valid, as the option has it. */
+static int64_t valid_until(const struct sim_node *node, const uint8_t option[32])
+{
+	uint32_t valid = sim_get32(option + 4), preferred = sim_get32(option + 8);
+
+	switch (node->fault) {
+	case SIM_FAULT_VALID_EARLY:
+		return sim_nd_until_ns(node, preferred);
+	case SIM_FAULT_VALID_LATE:
+		return sim_nd_until_ns(node, valid + valid / 4);
+	case SIM_FAULT_VALID_KEPT:
+		return INT64_MAX;
+	case SIM_FAULT_AUTO_ZERO:
+		return sim_nd_until_ns(node, valid ? valid : 1);
+	case SIM_FAULT_VALID_INFINITE:
+		return sim_nd_until_ns(node, valid == UINT32_MAX ? preferred : valid);
+	default:
+		return sim_nd_until_ns(node, valid);
+	}
+}
+
 /* RFC 4862 5.5.3 e 1 to 3: a message cannot shorten what is left to less than two hours. */
-static void set_lifetimes(struct sim_address *address, uint32_t preferred, uint32_t valid)
+static void set_lifetimes(struct sim_address *address, const uint8_t option[32])
 {
 	struct sim_node *node = address->node;
 	int64_t now_ns = loop_now_ns(node->loop);
-	int64_t received_ns = sim_nd_until_ns(node, valid);
+	int64_t received_ns = valid_until(node, option);
 
-	address->preferred_until_ns = sim_nd_until_ns(node, preferred);
+	if (node->fault != SIM_FAULT_PREFERRED_FIRST)
+		address->preferred_until_ns = sim_nd_until_ns(node, sim_get32(option + 8));
+	if (node->fault == SIM_FAULT_VALID_LATEST)
+		address->valid_until_ns = received_ns;
+	if (node->fault == SIM_FAULT_VALID_FIRST ||
+	    (node->fault == SIM_FAULT_VALID_LONGEST && received_ns < address->valid_until_ns) ||
+	    (node->fault == SIM_FAULT_VALID_TWO_HOURS && sim_get32(option + 4) < TWO_HOURS_S))
+		return;
 	if (received_ns > now_ns + TWO_HOURS_NS || received_ns > address->valid_until_ns)
 		address->valid_until_ns = received_ns;
 	else if (address->valid_until_ns > now_ns + TWO_HOURS_NS)
@@ -246,29 +372,60 @@ static struct sim_address *find_by_prefix(struct sim_node *node, const uint8_t p
 	return free_one;
 }
 
-void sim_address_take_prefix(struct sim_node *node, const uint8_t option[32])
+/* Whether an address may come of the option: RFC 4862 5.5.3 a to c, and the length in d. */
+static bool is_for_addresses(const struct sim_node *node, const uint8_t option[32])
 {
 	uint32_t valid = sim_get32(option + 4), preferred = sim_get32(option + 8);
 	const uint8_t *prefix = option + 16;
-	struct sim_address *address;
 
-	if (!(option[3] & 0x40) || sim_nd_is_link_local(prefix) || preferred > valid ||
-	    option[2] != 128 - IDENTIFIER_BITS)
-		return;
-	address = find_by_prefix(node, prefix);
-	if (!address)
+	if ((node->fault == SIM_FAULT_AUTO_SITE_LOCAL && prefix[0] == 0xfe) ||
+	    (node->fault == SIM_FAULT_AUTO_UNASSIGNED && prefix[0] >> 5 != 1) ||
+	    node->fault == SIM_FAULT_AUTO_NONE)
+		return false;
+	return (option[3] & 0x40 || node->fault == SIM_FAULT_AUTO_FLAG) &&
+	       !sim_nd_is_link_local(prefix) &&
+	       (preferred <= valid || node->fault == SIM_FAULT_AUTO_PREFERRED) &&
+	       (option[2] == 128 - IDENTIFIER_BITS || node->fault == SIM_FAULT_AUTO_LENGTH);
+}
+
+/* What faults do to the addresses that are there. */
+static void spoil_others(struct sim_node *node, const uint8_t option[32])
+{
+	unsigned first = node->fault == SIM_FAULT_AUTO_LINK_LOCAL ? 0 : 1;
+
+	for (unsigned i = first; i < SIM_ADDRESSES; i++) {
+		struct sim_address *address = &node->addresses[i];
+
+		if (node->fault == SIM_FAULT_AUTO_ONE && address->state != SIM_FREE &&
+		    memcmp(address->address, option + 16, 8) != 0) {
+			sim_nd_cancel(&address->timer);
+			address->state = SIM_FREE;
+		}
+		if (node->fault == SIM_FAULT_VALID_SHARED ||
+		    (!i && !memcmp(address->address, option + 16, 8)))
+			address->valid_until_ns = valid_until(node, option);
+	}
+}
+
+void sim_address_take_prefix(struct sim_node *node, const uint8_t option[32])
+{
+	struct sim_address *address = find_by_prefix(node, option + 16);
+
+	spoil_others(node, option);
+	if (!address || !is_for_addresses(node, option))
 		return;
 	if (address->state != SIM_FREE && address->valid_until_ns > loop_now_ns(node->loop)) {
-		set_lifetimes(address, preferred, valid);
+		set_lifetimes(address, option);
 		return;
 	}
-	if (!valid)
+	if (!sim_get32(option + 4) && node->fault != SIM_FAULT_AUTO_ZERO)
 		return;
 	sim_nd_cancel(&address->timer);
 	*address = (struct sim_address){ .node = node,
-					 .preferred_until_ns = sim_nd_until_ns(node, preferred),
-					 .valid_until_ns = sim_nd_until_ns(node, valid) };
-	memcpy(address->address, prefix, 8);
+					 .preferred_until_ns =
+						 sim_nd_until_ns(node, sim_get32(option + 8)),
+					 .valid_until_ns = valid_until(node, option) };
+	memcpy(address->address, option + 16, 8);
 	try(address, DELAY_NS);
 }
 

@@ -80,6 +80,8 @@ void sim_neighbour_solicit(struct sim_node *node, const uint8_t source[16],
 	message[25] = 1;
 	memcpy(message + 26, node->mac, 6);
 	memcpy(group + 13, target + 13, 3);
+	if (node->fault == SIM_FAULT_DAD_ALL_NODES && !memcmp(source, unspecified, 16))
+		memcpy(group, all_nodes, 16);
 	memcpy(mac + 2, group + 12, 4);
 	size = sim_build_icmp(packet, source, unicast_mac ? target : group, hop_limit, message,
 			      size);
@@ -376,9 +378,11 @@ void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packe
 	const uint8_t *mac = sim_nd_find_option(message + 24, size - 24, SIM_OPTION_SOURCE);
 	bool is_dad = !memcmp(source, unspecified, 16);
 
-	if (!is_valid_solicitation(node, packet, target, mac) ||
-	    sim_address_take_duplicate(node, target, is_dad) ||
-	    (target[0] != 0xff && !sim_address_is_mine(node, target)) ||
+	if (sim_address_misreads(node, packet, message) ||
+	    !is_valid_solicitation(node, packet, target, mac) ||
+	    (sim_address_take_duplicate(node, target, is_dad) &&
+	     node->fault != SIM_FAULT_DAD_ANSWER) ||
+	    (target[0] != 0xff && !sim_address_hears(node, target)) ||
 	    (is_dad && node->fault == SIM_FAULT_NO_DEFENCE))
 		return;
 	if (!is_dad)
@@ -389,6 +393,7 @@ void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packe
 
 size_t sim_neighbour_complete(struct sim_node *node, uint8_t *message)
 {
+	memcpy(message + 8, sim_address_link_local(node), 16);
 	for (unsigned i = 0; i < SIM_NEIGHBOURS; i++)
 		if (node->neighbours[i].state == SIM_INCOMPLETE)
 			memcpy(message + 8, node->neighbours[i].address, 16);
@@ -497,7 +502,8 @@ void sim_neighbour_take_advertisement(struct sim_node *node, const uint8_t *pack
 		.mac = sim_nd_find_option(message + 24, size - 24, SIM_OPTION_TARGET),
 	};
 
-	if (is_for_group(node, packet, message) || sim_address_take_duplicate(node, target, true))
+	if (sim_address_misreads(node, packet, message) || is_for_group(node, packet, message) ||
+	    sim_address_take_duplicate(node, target, node->fault != SIM_FAULT_DAD_DEAF_NA))
 		return;
 	if (!said.mac && node->fault == SIM_FAULT_NA_FRAME)
 		said.mac = packet - 8; /* Ethernet source */

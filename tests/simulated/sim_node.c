@@ -538,7 +538,7 @@ static bool is_for_me(const struct sim_node *node, const uint8_t address[16])
 	    (node->fault == SIM_FAULT_UNSPECIFIED && !memcmp(address, unspecified, 16)) ||
 	    (node->fault == SIM_FAULT_LOOPBACK && !memcmp(address, loopback, 16)))
 		return true;
-	return sim_address_has_group(node, address) || sim_address_is_mine(node, address);
+	return sim_address_has_group(node, address) || sim_address_hears(node, address);
 }
 
 void sim_receive(struct sim_node *node, const uint8_t *frame, size_t size)

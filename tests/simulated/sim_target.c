@@ -106,6 +106,7 @@ static int simulation_reboot(void *self, struct err *err)
 	struct sim_node *node = &((struct simulation *)self)->node;
 
 	(void)err;
+	node->boots++;
 	sim_command_reset(node);
 	sim_nd_start(node);
 	return 0;
