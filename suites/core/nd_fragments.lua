@@ -29,6 +29,8 @@ local function expect_ignored(t)
 	t:expect_none(ns{ target = prefix(setup.PREFIX_X) }, { during = FIRST_TRY, clause = IGNORED,
 		why = "an advertisement with a Fragment header must be ignored: no address of its prefix" })
 	silence.no_error(t, 0, IGNORED, "an advertisement with a Fragment header must be ignored silently")
+	t:expect_none(ns{ target = t.tr1.link_local }, { during = 0, clause = IGNORED,
+		why = "an advertisement with a Fragment header must be ignored silently: the NUT has nothing to say to TR1" })
 
 	-- TR1 says nothing yet: an entry from the advertisement would let the NUT reply at once.
 	t.tr1:send(ip6{ src = t.tr1.link_local, dst = t.nut.link_local } / echo.request(1))

@@ -495,6 +495,12 @@ function methods:assume(state, confirmed)
 	self.confirmed = confirmed or self.t:now()
 end
 
+-- From now on the entry of a router shows by what it is given for `node`, who is behind it: replies to that node
+-- from the NUT's address `nut`. (The option `through` of cache.entry is for a NUT that has that address already.)
+function methods:look_through(node, nut)
+	self.through, self.peer, self.nut = node, node.global, nut
+end
+
 -- ----------------------------------------------------------------------------------------------- judgement
 
 local verify = {}

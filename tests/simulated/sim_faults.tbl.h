@@ -194,6 +194,8 @@ X(RA_KEEP_STATE, "ra-keep-state", "takes a new link-layer address and keeps the 
 X(RA_STALE, "ra-stale", "every advertisement makes the entry of its sender STALE")
 X(RA_CONFIRMS, "ra-confirms", "takes an advertisement for a sign that its sender is reachable")
 X(RA_FRAME, "ra-frame", "takes the frame's source where an advertisement has no address")
+X(RA_HOST, "ra-host", "does not take the sender of an advertisement for a router")
+X(RA_HOST_OPTION, "ra-host-option", "does so only if one has a link-layer address")
 
 /* prefixes that are on the link, routers, routes: RFC 4861 5.2, 6.3.6, RFC 5942, RFC 4191 */
 X(NO_ROUTER, "no-router", "looks for everybody on the link")
@@ -202,6 +204,7 @@ X(PREFIX_IGNORED, "prefix-ignored", "takes no prefix to be on the link")
 X(PREFIX_WIDE, "prefix-wide", "takes 48 bits of a prefix to be on the link")
 X(PREFIX_KEPT, "prefix-kept", "keeps a prefix when its lifetime is over")
 X(PREFIX_FIRST, "prefix-first", "keeps the lifetime that a prefix had first")
+X(PREFIX_64, "prefix-64", "puts only prefixes of 64 bits onto the link")
 X(FLAG_OFF_LINK, "flag-off-link", "takes a prefix off the link when its on-link flag is zero")
 X(FLAG_IGNORED, "flag-ignored", "puts a prefix onto the link without its on-link flag")
 X(PREFERENCE_IGNORED, "preference-ignored", "knows no preferences of routers, as hosts of type A")

@@ -121,7 +121,8 @@ static void take_prefix(struct sim_node *node, const uint8_t *option)
 	bool is_on_link = option[3] & 0x80 || node->fault == SIM_FAULT_FLAG_IGNORED;
 
 	if ((is_on_link || node->fault == SIM_FAULT_FLAG_OFF_LINK) && option[2] <= 128 &&
-	    !sim_nd_is_link_local(option + 16) && node->fault != SIM_FAULT_PREFIX_IGNORED)
+	    !sim_nd_is_link_local(option + 16) && node->fault != SIM_FAULT_PREFIX_IGNORED &&
+	    (option[2] == 64 || node->fault != SIM_FAULT_PREFIX_64))
 		sim_route_set_prefix(node, option + 16, option[2],
 				     is_on_link ? sim_get32(option + 4) : 0);
 	sim_address_take_prefix(node, option);
@@ -180,7 +181,8 @@ void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 								  : preference_of(node, message[5]),
 		      lifetime);
 	neighbour = sim_neighbour_learn(node, message[0], source, mac);
-	if (neighbour)
+	if (neighbour && node->fault != SIM_FAULT_RA_HOST &&
+	    (mac || node->fault != SIM_FAULT_RA_HOST_OPTION))
 		neighbour->is_router = true;
 	for (size_t at = 16; at < size; at += message[at + 1] * 8u)
 		take_option(node, message + at, source);
