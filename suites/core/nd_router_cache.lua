@@ -1,6 +1,7 @@
 -- Section 2 of the Core Protocols list: what a Router Advertisement does to the Neighbor Cache entry of the router
 -- that sent it, and where packets go then. RFC 4861 sections 6.3.4 and 7.3.3, appendix C.
 local cache = use "neighbor_cache"
+local echo = use "echo"
 local router = use "router"
 local setup = use "setup"
 
@@ -111,7 +112,7 @@ for _, row in ipairs(FLAGS) do
 	}
 end
 
--- --------------------------------------------------------------- v6LC.2.2.18: the next hop
+-- --------------------------------------------------------------- v6LC.2.2.18 and 19: the next hop
 
 test {
 	id = "v6LC.2.2.18",
@@ -126,5 +127,36 @@ test {
 		entry:verify()
 		t:expect_none(ns{ target = t.tn2.global },
 			{ during = 0, clause = router.DISCOVERY, why = "an off-link destination must not be looked for on the link" })
+	end,
+}
+
+-- Prefix Y of 96 bits, and TN1's addresses in it. Its 64 bits are what an address of the NUT would begin with.
+local PREFIX_Y, LENGTH_Y = "2001:db8:0:19::", 96
+local ON_LINK_Y, OFF_LINK_Y = PREFIX_Y .. "b1", PREFIX_Y .. "b2"
+local LIFETIME_Y = 20
+
+-- Addresses are formed of prefixes that fit the interface identifier, 64 bits on Ethernet, and of no others.
+local NO_ADDRESS_Y = "RFC 4862 5.5.3 MUST"
+-- An address that would be formed is tried within a second (RFC 4862 5.4.2).
+local FIRST_TRY = 4
+
+test {
+	id = "v6LC.2.2.19",
+	title = "Router Advertisement Processing, On-link determination (Hosts Only)",
+	role = "host",
+	requires = { router.DISCOVERY, router.REMOVED, router.OFF_LINK, NO_ADDRESS_Y, setup.ADDRESS, echo.REPLY },
+	timeout = 60,
+	run = function(t)
+		local routers = router.set_up(t, { t.tr1 })
+		routers:advertise(t.tr1, { nd_slla{ mac = t.tr1.mac },
+			prefix = nd_prefix{ prefix = PREFIX_Y, prefix_length = LENGTH_Y, valid_lifetime = LIFETIME_Y } })
+		-- The prefix is too long for an address to be formed of it ...
+		t:expect_none(ns{ target = prefix(PREFIX_Y .. "/64") }, { during = FIRST_TRY, clause = NO_ADDRESS_Y,
+			why = "no address can be formed of a prefix of 96 bits" })
+		-- ... and on link like any other. Another address when it is not any more: the Destination Cache may
+		-- still have the first one.
+		routers:expect_on_link(ON_LINK_Y, t.tn1)
+		routers:wait_until_expired(PREFIX_Y .. "/" .. LENGTH_Y)
+		routers:expect_off_link(OFF_LINK_Y, t.tn1)
 	end,
 }
