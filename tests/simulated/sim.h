@@ -60,7 +60,9 @@ enum {
 enum {
 	SIM_OPTION_SOURCE = 1,
 	SIM_OPTION_TARGET = 2,
+	SIM_OPTION_PREFIX = 3,
 	SIM_OPTION_REDIRECTED = 4,
+	SIM_OPTION_MTU = 5,
 	SIM_OPTION_NONCE = 14, /* RFC 7527 */
 };
 
@@ -104,6 +106,7 @@ struct sim_prefix {
 struct sim_destination {
 	uint8_t address[16]; /* ::, if there is no entry */
 	uint8_t next_hop[16];
+	unsigned uses; /* counted for a fault */
 };
 
 enum sim_address_state { SIM_FREE, SIM_TENTATIVE, SIM_ASSIGNED, SIM_DUPLICATE };

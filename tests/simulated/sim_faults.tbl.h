@@ -239,6 +239,24 @@ X(REDIRECT_STALE, "redirect-stale", "every Redirect makes the entry of its targe
 X(REDIRECT_CONFIRMS, "redirect-confirms",
   "takes a Redirect for a sign that its target is reachable")
 X(REDIRECT_FRAME, "redirect-frame", "takes the frame's source where a Redirect has no address")
+X(REDIRECT_IGNORED, "redirect-ignored", "follows no Redirect, as RFC 4861 allows")
+X(REDIRECT_ERROR, "redirect-error", "reports every Redirect")
+X(REDIRECT_GLOBAL, "redirect-global", "takes one whose source is not link-local")
+X(REDIRECT_SOURCE, "redirect-source", "takes one from who is not the first hop")
+X(REDIRECT_DEFAULT, "redirect-default", "takes those of default routers only")
+X(REDIRECT_GROUP, "redirect-group",
+  "takes one about a group for one about the destination that it quotes")
+X(REDIRECT_TARGET, "redirect-target", "takes one whose target is a group")
+X(REDIRECT_COVERED, "redirect-covered", "refuses a target that no prefix of the link covers")
+X(REDIRECT_QUOTE, "redirect-quote", "takes only those with a Redirected Header option")
+X(REDIRECT_NEW, "redirect-new", "takes none about a destination that nothing was sent to")
+X(REDIRECT_ONCE, "redirect-once", "follows it for one packet")
+X(REDIRECT_MTU, "redirect-mtu", "takes the MTU option of one")
+X(REDIRECT_PREFIX, "redirect-prefix", "takes a prefix to be on the link because one says so")
+X(REDIRECT_ADDRESS, "redirect-address", "forms an address of a prefix in one")
+X(REDIRECT_SOURCE_MAC, "redirect-source-mac", "takes the Source Link-Layer Address option of one")
+X(REDIRECT_HOST, "redirect-host", "does not take the target for a router")
+X(REDIRECT_ROUTER, "redirect-router", "takes every target for a router")
 
 /* duplicate address detection: RFC 4862 5.4 */
 X(NO_DAD, "no-dad", "assigns its address without looking for a duplicate")

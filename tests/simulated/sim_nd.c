@@ -221,6 +221,8 @@ bool sim_nd_receive(struct sim_node *node, const uint8_t *packet, const uint8_t 
 
 	if (!check || size > sizeof(message))
 		return true;
+	if (received[0] == SIM_REDIRECT && node->fault == SIM_FAULT_REDIRECT_ERROR)
+		sim_send_error(node, packet, (size_t)(received - packet) + size, 4, 0, 40);
 	if (is_fragment && node->fault != SIM_FAULT_ND_FRAGMENT)
 		return false; /* RFC 6980 section 5 */
 	memcpy(message, received, size);

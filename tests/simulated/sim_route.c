@@ -85,10 +85,58 @@ static bool is_valid_redirect(struct sim_node *node, const uint8_t *packet, cons
 {
 	const uint8_t *source = packet + 8, *target = message + 8, *destination = message + 24;
 	const uint8_t *first_hop = sim_route_next_hop(node, destination);
+	enum sim_fault fault = node->fault;
 
-	return sim_nd_is_link_local(source) && destination[0] != 0xff &&
-	       (sim_nd_is_link_local(target) || !memcmp(target, destination, 16)) && first_hop &&
-	       !memcmp(source, first_hop, 16);
+	if (!sim_nd_is_link_local(source)) {
+		if (fault != SIM_FAULT_REDIRECT_GLOBAL)
+			return false;
+	} else if (fault == SIM_FAULT_REDIRECT_DEFAULT) {
+		if (!sim_route_is_router(node, source))
+			return false;
+	} else if (!first_hop || memcmp(source, first_hop, 16) != 0) {
+		if (fault != SIM_FAULT_REDIRECT_SOURCE)
+			return false;
+	}
+	return (destination[0] != 0xff || fault == SIM_FAULT_REDIRECT_GROUP) &&
+	       (sim_nd_is_link_local(target) || !memcmp(target, destination, 16) ||
+		(target[0] == 0xff && fault == SIM_FAULT_REDIRECT_TARGET));
+}
+
+/* Whether a fault refuses a valid Redirect; `quoted` is the packet in it, or NULL. */
+static bool is_refused(const struct sim_node *node, const uint8_t *message, const uint8_t *quoted)
+{
+	const uint8_t *target = message + 8, *destination = message + 24;
+
+	switch (node->fault) {
+	case SIM_FAULT_REDIRECT_IGNORED:
+		return true;
+	case SIM_FAULT_REDIRECT_COVERED:
+		return !sim_route_is_on_link(node, target);
+	case SIM_FAULT_REDIRECT_QUOTE:
+		return !quoted;
+	case SIM_FAULT_REDIRECT_NEW:
+		return memcmp(destination, node->last_destination, 16) != 0;
+	default:
+		return false;
+	}
+}
+
+/* What belongs into other messages, and a fault makes the node take from a Redirect. */
+static void take_foreign_options(struct sim_node *node, const uint8_t *router,
+				 const uint8_t *options, size_t size)
+{
+	const uint8_t *mac = sim_nd_find_option(options, size, SIM_OPTION_SOURCE);
+	const uint8_t *prefix = sim_nd_find_option(options, size, SIM_OPTION_PREFIX);
+	const uint8_t *mtu = sim_nd_find_option(options, size, SIM_OPTION_MTU);
+
+	if (mac && node->fault == SIM_FAULT_REDIRECT_SOURCE_MAC)
+		(void)sim_neighbour_learn(node, SIM_REDIRECT, router, mac);
+	if (prefix && node->fault == SIM_FAULT_REDIRECT_PREFIX)
+		sim_route_set_prefix(node, prefix + 14, prefix[0], sim_get32(prefix + 2));
+	if (prefix && node->fault == SIM_FAULT_REDIRECT_ADDRESS)
+		sim_address_take_prefix(node, prefix - 2);
+	if (mtu && node->fault == SIM_FAULT_REDIRECT_MTU)
+		node->link_mtu = sim_get32(mtu + 2);
 }
 
 /* A next hop for that destination alone. */
@@ -101,21 +149,29 @@ static void remember(struct sim_node *node, const uint8_t destination[16],
 		entry = &node->destinations[node->redirects++ % SIM_DESTINATIONS];
 	memcpy(entry->address, destination, 16);
 	memcpy(entry->next_hop, next_hop, 16);
+	entry->uses = 0;
 }
 
 void sim_route_take_redirect(struct sim_node *node, const uint8_t *packet, const uint8_t *message,
 			     size_t size)
 {
 	const uint8_t *target = message + 8, *destination = message + 24;
-	const uint8_t *mac = sim_nd_find_option(message + 40, size - 40, SIM_OPTION_TARGET);
+	const uint8_t *options = message + 40;
+	const uint8_t *mac = sim_nd_find_option(options, size - 40, SIM_OPTION_TARGET);
+	const uint8_t *header = sim_nd_find_option(options, size - 40, SIM_OPTION_REDIRECTED);
+	const uint8_t *quoted = header ? header + 6 : NULL;
+	bool is_on_link = !memcmp(target, destination, 16);
 	struct sim_neighbour *neighbour;
 
-	if (!is_valid_redirect(node, packet, message))
+	if (!is_valid_redirect(node, packet, message) || is_refused(node, message, quoted))
 		return;
+	if (destination[0] == 0xff && quoted)
+		destination = quoted + 24; /* by a fault */
 	remember(node, destination, target);
 	neighbour = sim_neighbour_learn(node, message[0], target, mac);
-	if (neighbour && memcmp(target, destination, 16) != 0)
-		neighbour->is_router = true;
+	if (neighbour && (!is_on_link || node->fault == SIM_FAULT_REDIRECT_ROUTER))
+		neighbour->is_router = node->fault != SIM_FAULT_REDIRECT_HOST;
+	take_foreign_options(node, packet + 8, options, size - 40);
 }
 
 /* --- routers ------------------------------------------------------------------------ */
@@ -219,11 +275,12 @@ static bool is_better(struct sim_node *node, const struct sim_route *a, const st
 
 const uint8_t *sim_route_next_hop(struct sim_node *node, const uint8_t destination[16])
 {
-	const struct sim_destination *entry = find_destination(node, destination);
+	struct sim_destination *entry = find_destination(node, destination);
 	const struct sim_route *best = NULL;
 	int64_t now_ns = loop_now_ns(node->loop);
 
-	if (entry && memcmp(destination, unspecified, 16) != 0)
+	if (entry && memcmp(destination, unspecified, 16) != 0 &&
+	    (!entry->uses++ || node->fault != SIM_FAULT_REDIRECT_ONCE))
 		return entry->next_hop;
 	if (sim_route_is_on_link(node, destination) || node->fault == SIM_FAULT_NO_ROUTER)
 		return destination;

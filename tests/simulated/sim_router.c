@@ -15,7 +15,7 @@
 #define HOP_LIMIT           64
 
 /* Options, and the length that they have in units of 8 octets. */
-enum { PREFIX = 3, MTU = 5, ROUTE = 24 };
+enum { ROUTE = 24 };
 enum { PREFIX_UNITS = 4, MTU_UNITS = 1, ROUTE_UNITS_MAX = 3 };
 
 static const uint8_t unspecified[16];
@@ -155,9 +155,9 @@ static void take_route(struct sim_node *node, const uint8_t *option, const uint8
 
 static void take_option(struct sim_node *node, const uint8_t *option, const uint8_t router[16])
 {
-	if (option[0] == PREFIX && option[1] == PREFIX_UNITS)
+	if (option[0] == SIM_OPTION_PREFIX && option[1] == PREFIX_UNITS)
 		take_prefix(node, option);
-	else if (option[0] == MTU && option[1] == MTU_UNITS)
+	else if (option[0] == SIM_OPTION_MTU && option[1] == MTU_UNITS)
 		take_mtu(node, option);
 	else if (option[0] == ROUTE)
 		take_route(node, option, router);
