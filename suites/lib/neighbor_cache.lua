@@ -51,7 +51,7 @@ cache.MESSAGES = {
 	router_advertisement = {
 		record = "RFC 4861 6.3.4 SHOULD", create = "RFC 4861 6.3.4 MUST", change = "RFC 4861 6.3.4 MUST",
 	},
-	redirect = { record = cache.DISCOVERY, create = "RFC 4861 8.3 MUST", change = "RFC 4861 8.3 MUST" },
+	redirect = { record = "RFC 8504 5.4 SHOULD", create = "RFC 4861 8.3 MUST", change = "RFC 4861 8.3 MUST" },
 }
 
 -- How long a packet to a neighbour whose link-layer address is known may take, and the first solicitation of
