@@ -179,14 +179,31 @@ X(REACHABLE_SHORT, "reachable-short", "draws the shortest ReachableTime, as it m
 X(REACHABLE_LONG, "reachable-long", "draws the longest ReachableTime, as it may")
 
 /* Router Solicitations: RFC 4861 6.3.7, RFC 7559 */
+X(RS_ONCE, "rs-once", "solicits routers once")
+X(RS_EVEN, "rs-even", "solicits routers every 4 s, as RFC 4861 has it, but without end")
+X(RS_SLOW, "rs-slow", "begins the back-off with 10 s")
+X(RS_ENDLESS, "rs-endless", "goes on to solicit when it has a router")
+X(RS_ALL_NODES, "rs-all-nodes", "solicits routers from all nodes")
+X(RS_HOP_LIMIT, "rs-hop-limit", "Router Solicitation with Hop Limit 64")
+X(RS_RESERVED, "rs-reserved", "Router Solicitation whose Reserved field is not zero")
+X(RS_NO_OPTION, "rs-no-option", "Router Solicitation without its link-layer address")
+X(RS_UNSPECIFIED, "rs-unspecified", "Router Solicitation from ::, with its link-layer address")
+X(RS_LEARNT, "rs-learnt", "makes an entry of the sender of a Router Solicitation")
+X(RS_ANSWERED, "rs-answered", "a host that answers Router Solicitations")
 
 /* Router Advertisements: RFC 4861 6.1.2, 6.3.4 */
+X(RA_SOURCE, "ra-source", "takes a Router Advertisement from a global address")
+X(RA_UNICAST, "ra-unicast", "takes none that came to its own address")
 X(RA_HOP_LIMIT, "ra-hop-limit", "takes a Router Advertisement whose Hop Limit is not 255")
 X(RA_CHECKSUM, "ra-checksum", "takes one with a wrong checksum")
 X(RA_CODE, "ra-code", "takes one whose code is not 0")
 X(RA_LENGTH, "ra-length", "takes one that is too short, whatever is behind it")
 X(RA_OPTION_LENGTH, "ra-option-length", "takes one with an option of length 0")
 X(RA_MTU, "ra-mtu", "ignores the MTU option of advertisements")
+X(CUR_HOP_LIMIT, "cur-hop-limit", "ignores the Cur Hop Limit of advertisements")
+X(CUR_HOP_LIMIT_ZERO, "cur-hop-limit-zero", "takes Cur Hop Limit 0 for the default")
+X(REACHABLE_TIME, "reachable-time", "ignores the Reachable Time of advertisements")
+X(REACHABLE_TIME_FIRST, "reachable-time-first", "takes over the first Reachable Time only")
 X(RETRANS_IGNORED, "retrans-ignored", "ignores the Retrans Timer of advertisements")
 X(RA_NOT_CACHED, "ra-not-cached", "makes no entry from the link-layer address of a router")
 X(RA_KEEP_MAC, "ra-keep-mac", "keeps the link-layer address that it has")
@@ -198,6 +215,13 @@ X(RA_HOST, "ra-host", "does not take the sender of an advertisement for a router
 X(RA_HOST_OPTION, "ra-host-option", "does so only if one has a link-layer address")
 
 /* prefixes that are on the link, routers, routes: RFC 4861 5.2, 6.3.6, RFC 5942, RFC 4191 */
+X(ROUTER_ONE, "router-one", "knows one router at a time, the first")
+X(ROUTER_STUCK, "router-stuck", "goes on with a router that does not answer")
+X(ROUTER_ZERO, "router-zero", "ignores a Router Lifetime of 0")
+X(ROUTER_KEPT, "router-kept", "never forgets a router")
+X(ROUTER_LIFETIME, "router-lifetime", "starts the lifetime of a router once only")
+X(ALL_ON_LINK, "all-on-link",
+  "without a router takes everybody to be on the link, as RFC 2461 had it")
 X(NO_ROUTER, "no-router", "looks for everybody on the link")
 X(LINK_LOCAL_ROUTED, "link-local-routed", "sends to a router what is for a link-local address")
 X(PREFIX_IGNORED, "prefix-ignored", "takes no prefix to be on the link")

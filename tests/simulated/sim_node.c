@@ -532,9 +532,11 @@ static bool process_header(struct walk *walk, uint8_t type)
 static bool is_for_me(const struct sim_node *node, const uint8_t address[16])
 {
 	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
+	static const uint8_t all_routers[16] = { 0xff, 0x02, [15] = 2 };
 	static const uint8_t unspecified[16], loopback[16] = { [15] = 1 };
+	bool is_router = node->fault == SIM_FAULT_RS_LEARNT || node->fault == SIM_FAULT_RS_ANSWERED;
 
-	if (!memcmp(address, all_nodes, 16) ||
+	if (!memcmp(address, all_nodes, 16) || (is_router && !memcmp(address, all_routers, 16)) ||
 	    (node->fault == SIM_FAULT_UNSPECIFIED && !memcmp(address, unspecified, 16)) ||
 	    (node->fault == SIM_FAULT_LOOPBACK && !memcmp(address, loopback, 16)))
 		return true;

@@ -193,6 +193,14 @@ static void prefer(struct sim_node *node, struct sim_route *route)
 	route->preference = 1;
 }
 
+static bool has_router(const struct sim_node *node)
+{
+	for (unsigned i = 0; i < SIM_ROUTES; i++)
+		if (node->routes[i].until_ns > loop_now_ns(node->loop))
+			return true;
+	return false;
+}
+
 void sim_route_set(struct sim_node *node, const uint8_t prefix[16], uint8_t length,
 		   const uint8_t router[16], int preference, uint32_t seconds)
 {
@@ -209,6 +217,8 @@ void sim_route_set(struct sim_node *node, const uint8_t prefix[16], uint8_t leng
 			 !memcmp(here->router, router, 16))
 			entry = here;
 	}
+	if (!entry && node->fault == SIM_FAULT_ROUTER_ONE && has_router(node))
+		return;
 	is_new = !entry && seconds && free_one;
 	if (is_new) {
 		entry = free_one;
@@ -218,11 +228,15 @@ void sim_route_set(struct sim_node *node, const uint8_t prefix[16], uint8_t leng
 	}
 	if (!entry)
 		return;
+	if (!seconds && node->fault == SIM_FAULT_ROUTER_ZERO)
+		return;
 	if (is_new || node->fault != SIM_FAULT_PREFERENCE_FIRST)
 		entry->preference = preference;
 	if (node->fault == SIM_FAULT_PREFERENCE_LAST)
 		prefer(node, entry);
-	entry->until_ns = sim_nd_until_ns(node, seconds);
+	if (is_new || node->fault != SIM_FAULT_ROUTER_LIFETIME)
+		entry->until_ns = sim_nd_until_ns(
+			node, node->fault == SIM_FAULT_ROUTER_KEPT ? UINT32_MAX : seconds);
 	if (!seconds)
 		forget_redirects_to(node, router);
 }
@@ -231,6 +245,8 @@ void sim_route_mark(struct sim_node *node, const uint8_t router[16], bool is_rea
 {
 	unsigned failure = is_reachable ? 0 : ++node->failures;
 
+	if (node->fault == SIM_FAULT_ROUTER_STUCK)
+		return;
 	for (unsigned i = 0; i < SIM_ROUTES; i++)
 		if (!memcmp(node->routes[i].router, router, 16))
 			node->routes[i].failure = failure;
@@ -292,6 +308,8 @@ const uint8_t *sim_route_next_hop(struct sim_node *node, const uint8_t destinati
 		    (!best || is_better(node, here, best)))
 			best = here;
 	}
+	if (!best && node->fault == SIM_FAULT_ALL_ON_LINK)
+		return destination;
 	if (best && node->fault == SIM_FAULT_ROUTE_CACHED)
 		remember(node, destination, best->router);
 	return best ? best->router : NULL;

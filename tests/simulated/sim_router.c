@@ -34,12 +34,16 @@ void sim_router_forget_all(struct sim_node *node)
 
 void sim_router_solicit(struct sim_node *node)
 {
-	static const uint8_t all_routers[16] = { 0xff, 0x02, [15] = 2 };
+	uint8_t group[16] = { 0xff, 0x02, [15] = node->fault == SIM_FAULT_RS_ALL_NODES ? 1 : 2 };
 	uint8_t message[16] = { SIM_ROUTER_SOLICITATION, [8] = SIM_OPTION_SOURCE, [9] = 1 };
 
 	memcpy(message + 10, node->mac, 6);
-	sim_send_icmp(node, sim_address_link_local(node), all_routers, 255, message,
-		      sizeof(message));
+	message[7] = node->fault == SIM_FAULT_RS_RESERVED;
+	sim_send_icmp(node,
+		      node->fault == SIM_FAULT_RS_UNSPECIFIED ? unspecified
+							      : sim_address_link_local(node),
+		      group, node->fault == SIM_FAULT_RS_HOP_LIMIT ? 64 : 255, message,
+		      node->fault == SIM_FAULT_RS_NO_OPTION ? 8 : sizeof(message));
 }
 
 /* Without end, at distances that double: RFC 7559 section 2. */
@@ -50,9 +54,12 @@ static void solicit_again(void *user)
 	node->solicitation_timer = NULL;
 	sim_router_solicit(node);
 	node->solicitations++;
+	if (node->fault == SIM_FAULT_RS_ONCE)
+		return;
 	node->solicitation_timer = loop_timer_start(
 		node->loop, loop_now_ns(node->loop) + node->solicitation_ns, solicit_again, node);
-	node->solicitation_ns *= 2;
+	if (node->fault != SIM_FAULT_RS_EVEN)
+		node->solicitation_ns *= 2;
 	if (node->solicitation_ns > SOLICITATION_MAX_NS)
 		node->solicitation_ns = SOLICITATION_MAX_NS;
 }
@@ -60,7 +67,8 @@ static void solicit_again(void *user)
 void sim_router_start(struct sim_node *node, int64_t delay_ns)
 {
 	sim_nd_cancel(&node->solicitation_timer);
-	node->solicitation_ns = SOLICITATION_NS;
+	node->solicitation_ns =
+		node->fault == SIM_FAULT_RS_SLOW ? 10 * NS_PER_SECOND : SOLICITATION_NS;
 	node->solicitation_timer = loop_timer_start(node->loop, loop_now_ns(node->loop) + delay_ns,
 						    solicit_again, node);
 }
@@ -68,10 +76,15 @@ void sim_router_start(struct sim_node *node, int64_t delay_ns)
 void sim_router_take_solicitation(struct sim_node *node, const uint8_t *packet,
 				  const uint8_t *message, size_t size)
 {
-	(void)node;
-	(void)packet;
-	(void)message;
-	(void)size;
+	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
+	static const uint8_t answer[16] = { SIM_ROUTER_ADVERTISEMENT };
+	const uint8_t *mac = sim_nd_find_option(message + 8, size - 8, SIM_OPTION_SOURCE);
+
+	if (mac && node->fault == SIM_FAULT_RS_LEARNT)
+		(void)sim_neighbour_learn(node, message[0], packet + 8, mac);
+	if (node->fault == SIM_FAULT_RS_ANSWERED)
+		sim_send_icmp(node, sim_address_link_local(node), all_nodes, 255, answer,
+			      sizeof(answer));
 }
 
 /* --- advertisements --------------------------------------------------------------------- */
@@ -98,9 +111,12 @@ static void take_parameters(struct sim_node *node, const uint8_t *message)
 {
 	uint32_t reachable_ms = sim_get32(message + 8), retrans_ms = sim_get32(message + 12);
 
-	if (message[4])
+	if (message[4] && node->fault != SIM_FAULT_CUR_HOP_LIMIT)
 		node->hop_limit = message[4];
-	if (reachable_ms)
+	if (!message[4] && node->fault == SIM_FAULT_CUR_HOP_LIMIT_ZERO)
+		node->hop_limit = HOP_LIMIT;
+	if (reachable_ms && node->fault != SIM_FAULT_REACHABLE_TIME &&
+	    (node->fault != SIM_FAULT_REACHABLE_TIME_FIRST || node->reachable_ns == REACHABLE_NS))
 		node->reachable_ns = reachable_ms * NS_PER_MS;
 	if (retrans_ms && node->fault != SIM_FAULT_RETRANS_IGNORED)
 		node->retrans_ns = retrans_ms * NS_PER_MS;
@@ -173,7 +189,8 @@ void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 	uint32_t lifetime = (uint32_t)message[6] << 8 | message[7];
 	struct sim_neighbour *neighbour;
 
-	if (!sim_nd_is_link_local(source))
+	if ((!sim_nd_is_link_local(source) && node->fault != SIM_FAULT_RA_SOURCE) ||
+	    (packet[24] != 0xff && node->fault == SIM_FAULT_RA_UNICAST))
 		return;
 	take_parameters(node, message);
 	sim_route_set(node, unspecified, 0, source,
@@ -186,6 +203,6 @@ void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 		neighbour->is_router = true;
 	for (size_t at = 16; at < size; at += message[at + 1] * 8u)
 		take_option(node, message + at, source);
-	if (lifetime)
+	if (lifetime && node->fault != SIM_FAULT_RS_ENDLESS)
 		sim_nd_cancel(&node->solicitation_timer);
 }
