@@ -28,7 +28,8 @@ router.PREFERENCE = "RFC 8504 5.9 SHOULD"
 router.NO_ROUTER = "RFC 5942 4 MUST NOT"
 -- Nor for one of a prefix whose Valid Lifetime is over.
 router.OFF_LINK = "RFC 5942 4 MUST"
-router.HOP_LIMIT = "RFC 4861 6.3.4 SHOULD"
+-- CurHopLimit, BaseReachableTime, RetransTimer and LinkMTU are those of the last advertisement that has them.
+router.VARIABLES = "RFC 4861 6.3.4 SHOULD"
 
 -- Prf of Router Advertisements and of Route Information options (RFC 4191 section 2.1).
 router.HIGH, router.MEDIUM, router.LOW, router.RESERVED = 1, 0, 3, 2
@@ -68,6 +69,58 @@ function router.advertisement(fields)
 	return ra(all)
 end
 
+-- A valid advertisement of `fields` from `node`, as a packet that is not sent yet.
+local function packet(node, fields)
+	return ip6{ src = node.link_local, dst = "ff02::1" } / router.advertisement(fields)
+end
+
+-- One thing is wrong with each of these: a node must silently discard it (RFC 4861 section 6.1.2). `what` goes
+-- into reason texts, `make(node, fields)` gives the packet.
+router.INVALID = "RFC 4861 6.1.2 MUST"
+router.INVALID_ADVERTISEMENTS = {
+	source = {
+		what = "a global source address",
+		make = function(node, fields) return packet(node, fields):with("ip6", { src = node.global }) end,
+	},
+	hop_limit = {
+		what = "Hop Limit 254",
+		make = function(node, fields) return packet(node, fields):with("ip6", { hop_limit = 254 }) end,
+	},
+	checksum = {
+		what = "a wrong checksum",
+		make = function(node, fields) return packet(node, fields):with("ra", { checksum = 0 }) end,
+	},
+	code = {
+		what = "code 1",
+		make = function(node, fields) return packet(node, fields):with("ra", { code = 1 }) end,
+	},
+	-- The last two octets of Retrans Timer are missing; the checksum is right for what is there.
+	length = {
+		what = "an ICMP length of 14",
+		make = function(node, fields)
+			local valid = packet(node, fields)
+			return ip6{ src = node.link_local, dst = "ff02::1", hop_limit = 255 }
+				/ icmp6{ type = 134, data = valid:bytes():sub(45, 54) }
+		end,
+	},
+	-- It comes last, behind options that would be good.
+	option_length = {
+		what = "an option of length 0",
+		make = function(node, fields)
+			local all = { nd_mtu{ length = 0 } }
+			for name, value in pairs(fields) do
+				if type(name) == "string" then
+					all[name] = value
+				end
+			end
+			for at, option in ipairs(fields) do
+				table.insert(all, at, option)
+			end
+			return packet(node, all)
+		end,
+	},
+}
+
 -- Methods of router.list(t).
 local list = {}
 
@@ -78,8 +131,8 @@ function router.list(t)
 		routers = {},  -- every node that ever advertised, in order
 		routes = {},   -- { node, prefix, preference, heard, lifetime }: the Default Router List has ::/0
 		prefixes = {}, -- { prefix, heard, lifetime }: the Prefix List
-		advertised = {}, -- [name][prefix]: whose Prefix Information had it, on link or not (RFC 8028)
-		unreachable = {}, -- [name]: address resolution or unreachability detection failed
+		advertised = {}, -- [node][prefix]: whose Prefix Information had it, on link or not (RFC 8028)
+		unreachable = {}, -- [node]: address resolution or unreachability detection failed
 		base_reachable_time = timing.REACHABLE, -- seconds
 		retrans_timer = timing.RETRANS, -- seconds
 		cur_hop_limit = nil, -- nobody told any
@@ -130,7 +183,7 @@ end
 local function update_route(self, node, prefix_text, preference, lifetime)
 	update(self.routes,
 		{ node = node, prefix = prefix_text, preference = preference, heard = self.t:now(), lifetime = lifetime },
-		function(route) return route.node.name == node.name and route.prefix == prefix_text end)
+		function(route) return route.node == node and route.prefix == prefix_text end)
 end
 
 local function lifetime_of(seconds)
@@ -139,7 +192,7 @@ end
 
 local function hear_prefix(self, node, option)
 	local text = option.prefix .. "/" .. option.prefix_length
-	self.advertised[node.name][text] = true
+	self.advertised[node][text] = true
 	-- Without the L flag it says nothing about what is on link, and the link-local prefix always is.
 	if option.on_link == 0 or in_prefix(option.prefix, "fe80::/64") then
 		return
@@ -151,9 +204,9 @@ end
 -- `node` has sent the valid Router Advertisement `sent` (what node:send returned).
 function list:hear(node, sent)
 	local message = sent.ra
-	if not self.advertised[node.name] then
+	if not self.advertised[node] then
 		table.insert(self.routers, node)
-		self.advertised[node.name] = {}
+		self.advertised[node] = {}
 	end
 	-- The reserved preference is medium here (RFC 4191 section 2.2) ...
 	local preference = RANK[message.preference] and message.preference or router.MEDIUM
@@ -176,8 +229,7 @@ end
 -- `node` sends a Router Advertisement: router.advertisement(fields) from its link-local address to all nodes, or
 -- to `destination`. Returns it.
 function list:advertise(node, fields, destination)
-	local sent = node:send(ip6{ src = node.link_local, dst = destination or "ff02::1" }
-		/ router.advertisement(fields or {}))
+	local sent = node:send(packet(node, fields or {}):with("ip6", { dst = destination or "ff02::1" }))
 	self:hear(node, sent)
 	return sent
 end
@@ -189,7 +241,7 @@ end
 
 -- The NUT can have found out that `node` does not answer; or does, again.
 function list:set_reachable(node, is_reachable)
-	self.unreachable[node.name] = not is_reachable or nil
+	self.unreachable[node] = not is_reachable or nil
 end
 
 -- --- what it must know by now -----------------------------------------------------------------------------------
@@ -268,7 +320,7 @@ local RULES = {
 		clause = router.REACHABLE,
 		text = "a router that is reachable",
 		choose = function(self, routes)
-			return prefer(routes, function(route) return not self.unreachable[route.node.name] end)
+			return prefer(routes, function(route) return not self.unreachable[route.node] end)
 		end,
 	},
 	{
@@ -276,7 +328,7 @@ local RULES = {
 		text = "a router that advertised the prefix of the source address",
 		choose = function(self, routes, source)
 			return prefer(routes, function(route)
-				for text in pairs(self.advertised[route.node.name]) do
+				for text in pairs(self.advertised[route.node]) do
 					if in_prefix(source, text) then
 						return true
 					end
@@ -297,8 +349,8 @@ local RULES = {
 local function nodes_of(routes)
 	local nodes, seen = {}, {}
 	for _, route in ipairs(routes) do
-		if not seen[route.node.name] then
-			seen[route.node.name] = true
+		if not seen[route.node] then
+			seen[route.node] = true
 			table.insert(nodes, route.node)
 		end
 	end
@@ -306,7 +358,7 @@ local function nodes_of(routes)
 end
 
 local function contains(nodes, node)
-	return node and find(nodes, function(other) return other.name == node.name end) ~= nil
+	return find(nodes, function(other) return other == node end) ~= nil
 end
 
 -- The routes to an off-link destination, and how sure they are: those that may be there, and those that must.
@@ -353,7 +405,7 @@ function list:expiry(what)
 	if type(what) == "string" then
 		entry = find(self.prefixes, function(known) return known.prefix == what end)
 	else
-		entry = find(self.routes, function(route) return route.node.name == what.name and route.prefix == DEFAULT_ROUTE end)
+		entry = find(self.routes, function(route) return route.node == what and route.prefix == DEFAULT_ROUTE end)
 	end
 	if entry then
 		return entry.heard + timing.earliest(entry.lifetime), entry.heard + timing.latest(entry.lifetime)
@@ -366,10 +418,10 @@ function list:wait_until_last_second(what)
 	self.t:wait(math.max(0, earliest - 1 - self.t:now()))
 end
 
--- Let time pass until the entry of a router, or of a prefix, is gone for certain.
+-- Let time pass until the entry of a router, or of a prefix, is gone for certain; a millisecond more than that.
 function list:wait_until_expired(what)
 	local _, latest = self:expiry(what)
-	self.t:wait(latest and math.max(0, latest - self.t:now()) or 0)
+	self.t:wait(latest and math.max(0, latest + 0.001 - self.t:now()) or 0)
 end
 
 -- The shortest and the longest ReachableTime that the NUT may have drawn, seconds (RFC 4861 section 6.3.2).
@@ -407,7 +459,7 @@ function list:expect_first_hop(expected, options)
 	local number, destination, source = ask_from_off_link(self, options)
 	local steps = self:first_hops(destination, source)
 	local right = steps[#steps].nodes
-	if expected and (#right ~= 1 or right[1].name ~= expected.name) then
+	if expected and (#right ~= 1 or right[1] ~= expected) then
 		error(string.format("the test says that the first hop must be %s, RFC 4861 says: %s", expected.name:upper(),
 			#right > 0 and names(right) or "none"), 2)
 	end
@@ -497,7 +549,7 @@ function list:expect_cur_hop_limit(node, fallback)
 	local expected = self.cur_hop_limit or fallback
 	t:check(reply.ip6.hop_limit == expected,
 		string.format("the reply has Hop Limit %d, CurHopLimit is %d", reply.ip6.hop_limit, expected),
-		{ clause = router.HOP_LIMIT })
+		{ clause = router.VARIABLES })
 	return reply.ip6.hop_limit
 end
 

@@ -16,6 +16,22 @@ timing.MAX_RANDOM_FACTOR = 1.5
 timing.DELAY_FIRST_PROBE = 5
 timing.SOLICITATIONS = 3 -- MAX_MULTICAST_SOLICIT and MAX_UNICAST_SOLICIT
 
+-- Router Solicitations: RFC 7559 section 2 with the algorithm of RFC 3315 section 14 (now RFC 9915 section 15).
+timing.RTR_SOLICITATION = 4 -- IRT; also RTR_SOLICITATION_INTERVAL of RFC 4861
+timing.RTR_SOLICITATION_MAX = 3600 -- MRT
+timing.RTR_SOLICITATIONS = 3 -- MAX_RTR_SOLICITATIONS, which RFC 7559 lifts
+local RAND = 0.1
+
+-- The shortest and the longest time that the algorithm may wait after the Router Solicitation number `count`:
+-- 4 s at first and twice the time before from then on, each with a random tenth of it less or more.
+function timing.solicitation_distance(count)
+	local short, long = (1 - RAND) * timing.RTR_SOLICITATION, (1 + RAND) * timing.RTR_SOLICITATION
+	for _ = 2, count do
+		short, long = (2 - RAND) * short, (2 + RAND) * long
+	end
+	return short, math.min(long, (1 + RAND) * timing.RTR_SOLICITATION_MAX)
+end
+
 -- The first moment at which a timer of so many seconds may be seen to have gone off ...
 function timing.earliest(seconds)
 	return seconds - ERROR
