@@ -7,7 +7,7 @@ struct db;
 struct err;
 
 /* The version of the schema that this program writes. */
-#define DB_SCHEMA_VERSION 4
+#define DB_SCHEMA_VERSION 5
 
 /* Bring an open database to DB_SCHEMA_VERSION in one transaction; refuses newer and foreign ones. */
 int migrate_to_current(struct db *db, struct err *err);

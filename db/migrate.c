@@ -34,6 +34,8 @@ static const char *const steps[] = {
 	" real_verdict TEXT,"
 	" UNIQUE (run_id, test_id));"
 	"CREATE INDEX clock_sample_by_test ON clock_sample (test_id);",
+	/* 5: the settings that a run's NUT had. */
+	"ALTER TABLE run ADD COLUMN settings_json TEXT NOT NULL DEFAULT '[]';",
 };
 
 _Static_assert(sizeof(steps) / sizeof(steps[0]) == DB_SCHEMA_VERSION - 1,

@@ -52,8 +52,10 @@ int query_run(struct db *db, int64_t run_id, json_t **ret_value, struct err *err
 	int rc;
 
 	rc = query_row(db, &run, err,
-		       "SELECT " QUERY_RUN_COLUMNS " FROM run n" QUERY_RUN_JOIN
-		       " WHERE n.run_id = ?",
+		       "SELECT " QUERY_RUN_COLUMNS ", n.settings_json AS \"settings:json\","
+		       " (SELECT coalesce(sum(clock_ns), 0) FROM verdict v"
+		       "  WHERE v.run_id = n.run_id AND v.final) AS protocol_ns"
+		       " FROM run n" QUERY_RUN_JOIN " WHERE n.run_id = ?",
 		       DB_INT(run_id));
 	if (rc == 0)
 		return err_set(err, LAB_ENOTFOUND, "no run %" PRId64, run_id);

@@ -145,6 +145,7 @@ CREATE TABLE run (
   clock         TEXT NOT NULL DEFAULT 'real',  -- 'real' or 'virtual'
   accelerator   TEXT,                          -- 'kvm' or 'tcg'
   environment   TEXT NOT NULL DEFAULT 'set',   -- settings of the NUT: 'set' (the set's own) or 'defaults'
+  settings_json TEXT NOT NULL DEFAULT '[]',    -- what that came to: ["net.ipv6.conf...=1", ...]
   state         TEXT NOT NULL CHECK (state IN ('queued','running','done','failed','cancelled')),
   note          TEXT,                          -- why it failed, or what is odd about it
   planned       INTEGER NOT NULL DEFAULT 0,    -- tests of the set's list

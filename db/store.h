@@ -191,8 +191,9 @@ int run_list(struct db *db, int64_t cycle_id, int64_t **ret_ids, struct err *err
 int run_set_state(struct db *db, int64_t run_id, const char *state, const char *note,
 		  struct err *err);
 int run_set_note(struct db *db, int64_t run_id, const char *note, struct err *err);
+/* `settings_json` is a list of "NAME=VALUE". */
 int run_set_plan(struct db *db, int64_t run_id, int64_t planned, int64_t total,
-		 const char *suite_version, struct err *err);
+		 const char *suite_version, const char *settings_json, struct err *err);
 int run_set_machine(struct db *db, int64_t run_id, const char *clock, const char *accelerator,
 		    struct err *err);
 /* Unfinished runs of a cycle become 'cancelled' or 'failed'. */

@@ -89,11 +89,13 @@ int run_set_note(struct db *db, int64_t run_id, const char *note, struct err *er
 }
 
 int run_set_plan(struct db *db, int64_t run_id, int64_t planned, int64_t total,
-		 const char *suite_version, struct err *err)
+		 const char *suite_version, const char *settings_json, struct err *err)
 {
 	return db_run(db, err,
-		      "UPDATE run SET planned = ?, total = ?, suite_version = ? WHERE run_id = ?",
-		      DB_INT(planned), DB_INT(total), DB_TEXT(suite_version), DB_INT(run_id));
+		      "UPDATE run SET planned = ?, total = ?, suite_version = ?, settings_json = ?"
+		      " WHERE run_id = ?",
+		      DB_INT(planned), DB_INT(total), DB_TEXT(suite_version),
+		      DB_TEXT(settings_json), DB_INT(run_id));
 }
 
 int run_set_machine(struct db *db, int64_t run_id, const char *clock, const char *accelerator,

@@ -32,9 +32,18 @@ struct run_state {
 
 /* --- reports ----------------------------------------------------------------- */
 
+/* A list of the report as text. */
+static char *field_to_text(const json_t *value, const char *key)
+{
+	const json_t *field = json_object_get(value, key);
+
+	return json_is_array(field) ? json_text(field) : xstrdup("[]");
+}
+
 static int take_plan(struct job *job, const json_t *value, struct err *err)
 {
 	struct run_state *state = job_get_state(job);
+	auto_free char *settings = field_to_text(value, "environment");
 	const char *suite_version;
 	int64_t planned;
 	int rc;
@@ -53,7 +62,7 @@ static int take_plan(struct job *job, const json_t *value, struct err *err)
 		return rc;
 	job_set_progress_now(job, "boot", state->finals, state->total, "booting the NUT");
 	return run_set_plan(job_get_lab(job)->db, job_get_run(job), planned, state->total,
-			    suite_version, err);
+			    suite_version, settings, err);
 }
 
 static int take_nut(struct job *job, const json_t *value, struct err *err)
@@ -126,13 +135,6 @@ static int read_verdict(const json_t *value, struct verdict_new *verdict, struct
 	verdict->restore_ns = json_int_or(value, "restore_ns", 0);
 	verdict->teardown_ns = json_int_or(value, "teardown_ns", 0);
 	return 0;
-}
-
-static char *field_to_text(const json_t *value, const char *key)
-{
-	const json_t *field = json_object_get(value, key);
-
-	return json_is_array(field) ? json_text(field) : xstrdup("[]");
 }
 
 /* The real clock's word about a test of the sample, and what it means for people. */

@@ -154,7 +154,8 @@ static int write_capture(const struct attempt *attempt, const struct context *co
 {
 	auto_free char *name = xasprintf("%s.pcapng", stem);
 	auto_free char *path = path_join(attempt->folder, name);
-	auto_free char *comment = xasprintf("%s %s", attempt->test->id, attempt->test->title);
+	auto_free char *comment = xasprintf("%s %s\n%s clock", attempt->test->id,
+					    attempt->test->title, context->trace.clock);
 	int rc = trace_write_capture(&context->trace, path, comment,
 				     loop_get_epoch_ns(attempt->loop), err);
 

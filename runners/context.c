@@ -36,7 +36,7 @@ void context_init(struct context *context, struct loop *loop, struct link *link,
 		.verdict = VERDICT_PASS,
 	};
 	nodes_init(context->nodes, nut_link_local);
-	trace_init(&context->trace, now_ns);
+	trace_init(&context->trace, now_ns, clock_kind_to_string(loop_get_clock(loop)));
 }
 
 void context_release(struct context *context)
@@ -434,6 +434,14 @@ static int op_command(void *run, const char *const *argv, bool may_fail, int *re
 	return 0;
 }
 
+static int note_setting(struct context *context, const char *setting, struct err *err)
+{
+	auto_free char *text = xasprintf("sysctl -w %s, as this test asks", setting);
+
+	return trace_add_step(&context->trace, "command", loop_now_ns(context->loop), true, text,
+			      NULL, err);
+}
+
 int context_apply_environment(struct context *context, struct err *err)
 {
 	const char *const *settings = context->test->environment;
@@ -448,6 +456,8 @@ int context_apply_environment(struct context *context, struct err *err)
 			rc = err_set(err, LAB_EFAIL, "set '%s' on the NUT: %s", settings[i],
 				     result.error_output ? result.error_output : "failed");
 		nut_exec_result_release(&result);
+		if (!rc)
+			rc = note_setting(context, settings[i], err);
 		if (rc < 0)
 			return rc;
 	}

@@ -12,9 +12,9 @@
 #include "packets/packet.h"
 #include "packets/pcapng.h"
 
-void trace_init(struct trace *trace, int64_t start_ns)
+void trace_init(struct trace *trace, int64_t start_ns, const char *clock)
 {
-	*trace = (struct trace){ .start_ns = start_ns, .steps = json_array() };
+	*trace = (struct trace){ .start_ns = start_ns, .clock = clock, .steps = json_array() };
 }
 
 void trace_release(struct trace *trace)
@@ -78,10 +78,11 @@ int trace_add_step(struct trace *trace, const char *kind, int64_t time_ns, bool 
 
 	if (json_array_size(trace->steps) >= LIMIT_STEPS)
 		return err_set(err, LAB_ELIMIT, "the test has more than %u steps", LIMIT_STEPS);
-	step = json_pack("{s:I,s:I,s:s,s:s,s:b,s:o}", "seq",
+	step = json_pack("{s:I,s:I,s:s,s:s,s:s,s:b,s:o}", "seq",
 			 (json_int_t)json_array_size(trace->steps) + 1, "time_ns",
-			 (json_int_t)(time_ns - trace->start_ns), "kind", kind, "link", "B", "ok",
-			 ok, "text", json_string_lossy(text, strlen(text)));
+			 (json_int_t)(time_ns - trace->start_ns), "clock", trace->clock, "kind",
+			 kind, "link", "B", "ok", ok, "text",
+			 json_string_lossy(text, strlen(text)));
 	(void)json_array_append_new(trace->steps, step);
 	if (ret_step)
 		*ret_step = step;

@@ -27,7 +27,8 @@ struct frame {
 };
 
 struct trace {
-	int64_t start_ns; /* loop time at which the test began */
+	int64_t start_ns;  /* loop time at which the test began */
+	const char *clock; /* whose time that is: "real", "virtual" */
 	struct frame *frames;
 	size_t frame_count;
 	size_t frame_capacity;
@@ -38,7 +39,7 @@ struct trace {
 	json_t *steps;     /* array, as in docs/design/001-shape.md */
 };
 
-void trace_init(struct trace *trace, int64_t start_ns);
+void trace_init(struct trace *trace, int64_t start_ns, const char *clock);
 void trace_release(struct trace *trace);
 /* Copies and parses the frame; NULL when the trace is full. Valid until the next one is added. */
 struct frame *trace_add_frame(struct trace *trace, const void *data, size_t size, bool from_nut,

@@ -295,7 +295,8 @@ static int64_t add_run(struct db *db, int64_t cycle_id, int64_t kernel_id, const
 
 	must(run_add(db, cycle_id, kernel_id, set, "host", &run_id, &failure));
 	must(run_set_state(db, run_id, "running", NULL, &failure));
-	must(run_set_plan(db, run_id, 426, (int64_t)TEST_COUNT, "9f3ad71c52", &failure));
+	must(run_set_plan(db, run_id, 426, (int64_t)TEST_COUNT, "9f3ad71c52",
+			  "[\"net.ipv6.conf.default.accept_dad=2\"]", &failure));
 	must(run_set_machine(db, run_id, "virtual", "tcg", &failure));
 	for (size_t i = 0; i < TEST_COUNT; i++) {
 		unsigned fate = (unsigned)(i * 7 + seed * 5) % 29;
@@ -353,7 +354,8 @@ static void add_work(struct db *db, int64_t source_id)
 	must(cycle_set_state(db, cycle_id, "wait", "test", false, NULL, &failure));
 	must(run_add(db, cycle_id, kernel_id, "smoke", "host", &run_id, &failure));
 	must(run_set_state(db, run_id, "running", NULL, &failure));
-	must(run_set_plan(db, run_id, 426, (int64_t)TEST_COUNT, "9f3ad71c52", &failure));
+	must(run_set_plan(db, run_id, 426, (int64_t)TEST_COUNT, "9f3ad71c52",
+			  "[\"net.ipv6.conf.default.accept_dad=2\"]", &failure));
 	add_verdict(db, run_id, &tests[0], 0, "PASS", true);
 	job.kind = "run";
 	job.cycle_id = cycle_id;
@@ -447,7 +449,7 @@ static void add_bulk(struct db *db, int64_t source_id, int kernels, int sets, in
 
 			(void)snprintf(set, sizeof(set), "set-%d", s);
 			must(run_add(db, 0, kernel_id, set, "host", &run_id, &failure));
-			must(run_set_plan(db, run_id, 426, per_set, "x", &failure));
+			must(run_set_plan(db, run_id, 426, per_set, "x", "[]", &failure));
 			for (int t = 0; t < per_set; t++) {
 				char id[32];
 				const struct verdict_new row = {

@@ -12,6 +12,23 @@
 /* The longest set of the plan has some hundred tests; this is all of any. */
 #define ALL_VERDICTS 20000
 
+/* What the set asks the NUT to be set to, or that it keeps the kernel's own settings. */
+static void add_settings(struct buf *html, const json_t *run)
+{
+	const json_t *settings = json_object_get(run, "settings");
+	const json_t *setting;
+	size_t i;
+
+	if (strcmp(page_str(run, "environment"), "set") != 0) {
+		html_add(html, "the kernel&#8217;s own");
+		return;
+	}
+	if (json_array_size(settings) == 0)
+		html_add(html, "as the set asks");
+	json_array_foreach(settings, i, setting)
+		html_add(html, "%s<code>%s</code>", i ? "<br>" : "", json_string_value(setting));
+}
+
 static void add_facts(struct buf *html, const json_t *run)
 {
 	int64_t planned = page_int(run, "planned"), total = page_int(run, "total");
@@ -29,15 +46,17 @@ static void add_facts(struct buf *html, const json_t *run)
 		 page_str(run, "clock"));
 	if (*page_str(run, "accelerator"))
 		html_add(html, "<div><dt>Accelerator<dd>%s</div>", page_str(run, "accelerator"));
-	html_add(html, "<div><dt>Environment<dd>%s</div><div><dt>Begun<dd>",
-		 strcmp(page_str(run, "environment"), "set") == 0 ? "as the set asks"
-								  : page_str(run, "environment"));
+	html_add(html, "<div><dt>Environment<dd>");
+	add_settings(html, run);
+	html_add(html, "</div><div><dt>Begun<dd>");
 	page_time(html, started);
 	html_add(html, "</div>");
 	if (started && finished) {
 		html_add(html, "<div><dt>Took<dd>");
 		page_duration(html, (finished - started) * 1000);
-		html_add(html, "</div>");
+		html_add(html, " for ");
+		page_duration(html, page_int(run, "protocol_ns"));
+		html_add(html, " of protocol time</div>");
 	}
 	if (*page_str(run, "suite_version")) {
 		html_add(html, "<div><dt>Suite<dd>");

@@ -24,8 +24,9 @@ ln -s "$ROOT/builders" "$TESTLAB_DATA/builders"
   for id in answer panic slow long mute missing; do printf '%s\ttest\t%s\t-\n' $id $id; done
 } >"$TESTLAB_DATA/suites/plan/trouble.tsv"
 cat >"$TESTLAB_DATA/suites/area/trouble.lua" <<'END'
-local function declare(id, timeout, run)
-	test{ id = id, title = id, role = "host", requires = { "RFC 4443 4.2 MUST" }, timeout = timeout, run = run }
+local function declare(id, timeout, run, environment)
+	test{ id = id, title = id, role = "host", requires = { "RFC 4443 4.2 MUST" }, timeout = timeout, run = run,
+		environment = environment }
 end
 declare("answer", 30, function(t)
 	t:wait(6)
@@ -39,7 +40,7 @@ declare("panic", 60, function(t)
 end)
 declare("slow", 30, function() while true do end end)
 declare("long", 1, function(t) t:wait(2) end)
-declare("mute", 30, function(t) t:wait(0.1) end)
+declare("mute", 30, function(t) t:wait(0.1) end, { ["net.ipv6.conf.eth0.hop_limit"] = 99 })
 declare("missing", 30, function(t) t:command{ "no-such-program" } end)
 END
 
@@ -68,9 +69,12 @@ like "$(reason faults panic)" 'Kernel panic' "the console's words are the reason
 ok "and the console is kept" grep -q 'Kernel panic' "$TMP/faults/panic.1.console.txt"
 is "$(jq -r 'select(.id == "panic" and .event == "test").signature' "$TMP/faults.reports")" "panic panic" \
   "with its signature"
-like "$(reason faults slow)" 'area/trouble.lua:14: the script computed' "an endless script is stopped, with its line"
+like "$(reason faults slow)" 'area/trouble.lua:15: the script computed' "an endless script is stopped, with its line"
 like "$(reason faults long)" 'did not end within its 1 s' "a test has its time"
 like "$(reason faults mute)" 'judged nothing' "a test that judges nothing has not passed"
+is "$(jq -r 'select(.id == "mute" and .event == "test").steps[0].text' "$TMP/faults.reports")" \
+  "sysctl -w net.ipv6.conf.eth0.hop_limit=99, as this test asks" "a test's own settings are a step of it"
+is "$(jq -r 'select(.event == "test").steps[].clock' "$TMP/faults.reports" | sort -u)" real "steps say whose time they are in"
 is "$(jq -c 'select(.event == "done").counts | [.FAIL, .ERROR, .PASS]' "$TMP/faults.reports")" "[1,4,0]" \
   "each test counts once"
 

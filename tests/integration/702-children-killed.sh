@@ -8,7 +8,7 @@
 quiet_config
 share_cache
 find_kernel || skip_all "no kernel image can be fetched"
-plan 10
+plan 11
 
 running() { sql "SELECT pid FROM job WHERE kind = '$1' AND state = 'running' AND pid IS NOT NULL"; }
 is_running() { [ -n "$(running "$1")" ]; }
@@ -25,6 +25,8 @@ kill -9 "$(running run)"
 ok "the run is taken up again and done" wait_for 400 sql_is \
   "SELECT state FROM cycle WHERE cycle_id = $cycle" "done"
 ok "the lost job is on record" sql_is "SELECT count(*) >= 1 FROM job WHERE kind = 'run' AND state = 'failed'" 1
+is "$(sql "SELECT settings_json FROM run")" \
+  '["net.ipv6.conf.default.addr_gen_mode=0","net.ipv6.conf.default.accept_dad=2"]' "the settings of the NUT are on record"
 is "$(sql 'SELECT count(*) FROM (SELECT 1 FROM verdict WHERE final GROUP BY test_id
   HAVING count(*) > 1)')" 0 "no finished test was repeated"
 is "$(sql "SELECT count(*) FROM verdict WHERE verdict = 'ERROR' AND final")" 0 "no verdict came of the kill"
