@@ -129,7 +129,7 @@ for _, row in ipairs(NO_ENTRY_PARTS) do
 		title = string.format("Neighbor Advertisement Processing, No NCE - Part %s: Receiving NA with S = %d, O = %d, "
 			.. "and %sTLLA", row.part, row.solicited, row.override, row.has_address and "" or "NO "),
 		role = "host",
-		requires = cache.requires{ cache.NOT_CREATED },
+		requires = cache.requires{ cache.NOT_CREATED, row.solicited == 0 and cache.UNCONFIRMED or nil },
 		run = function(t)
 			local entry = cache.entry(t, t.tn1)
 			entry:advertise{ solicited = row.solicited == 1, override = row.override == 1,

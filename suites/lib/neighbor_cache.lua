@@ -187,6 +187,7 @@ end
 local function advertised(entry, solicited, override, mac, because)
 	if entry.state == "NONE" then
 		entry:ignores(cache.NOT_CREATED, because)
+		entry.unasked = not solicited
 	elseif entry.state ~= "INCOMPLETE" then
 		take_advertisement(entry, solicited, override, mac, because)
 	elseif not mac then
@@ -505,13 +506,30 @@ end
 
 local verify = {}
 
+-- The NUT has made an entry of an unsolicited advertisement, which it should not. That confirms nothing, so when
+-- it uses the entry it must find out whether the neighbour is there.
+local function expect_doubt(entry, number)
+	local t = entry.t
+	local answer = t:expect(reply(entry, number), { from = t.nut, within = 0, clause = cache.UNCONFIRMED, level = "MAY",
+		why = "the NUT may have made an entry" })
+	if answer then
+		t:expect(ip6{ dst = entry.address } / ns{ target = entry.address }, { from = t.nut,
+			within = timing.latest(timing.DELAY_FIRST_PROBE), clause = cache.UNCONFIRMED,
+			why = string.format("the NUT answers to %s without having asked for that address, so it must at least probe it",
+				answer.ether.dst) })
+	end
+end
+
 -- Nothing is known of the neighbour: what is sent to it starts address resolution.
 function verify.NONE(entry)
 	expect_no_solicitation(entry, echo.SILENCE, "nothing was sent to the neighbour, so it must not be solicited")
 	local number = ping(entry)
 	local clause = entry.record_clause
-	local text = why(entry, "the NUT must ask for its link-layer address before it answers an Echo Request")
+	local text = why(entry, "the NUT has to ask for its link-layer address before it answers an Echo Request")
 	if not expect_resolution(entry, clause, text) then
+		if entry.unasked then
+			expect_doubt(entry, number)
+		end
 		return false
 	end
 	entry.waiting = { number }

@@ -473,8 +473,10 @@ static void take_unknown(struct sim_node *node, const uint8_t *target, const uin
 {
 	struct sim_neighbour *neighbour;
 
-	if (mac && node->fault == SIM_FAULT_NA_CREATES) {
-		(void)sim_neighbour_learn(node, SIM_NEIGHBOUR_ADVERTISEMENT, target, mac);
+	if (mac && (node->fault == SIM_FAULT_NA_CREATES || node->fault == SIM_FAULT_NA_BELIEVED)) {
+		neighbour = sim_neighbour_learn(node, SIM_NEIGHBOUR_ADVERTISEMENT, target, mac);
+		if (neighbour && node->fault == SIM_FAULT_NA_BELIEVED)
+			resolve(neighbour, mac, SIM_REACHABLE);
 	} else if (node->fault == SIM_FAULT_NA_RESOLVES && (neighbour = make(node, target))) {
 		neighbour->state = SIM_INCOMPLETE;
 		memcpy(neighbour->source, sim_address_link_local(node), 16);
