@@ -41,6 +41,7 @@ simulated_sources := \
 	tests/simulated/sim_command.c \
 	tests/simulated/sim_dns.c \
 	tests/simulated/sim_fragment.c \
+	tests/simulated/sim_group.c \
 	tests/simulated/sim_nd.c \
 	tests/simulated/sim_neighbour.c \
 	tests/simulated/sim_node.c \

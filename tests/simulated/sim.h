@@ -75,7 +75,7 @@ struct sim_neighbour {
 	uint8_t address[16];
 	uint8_t mac[6];
 	bool is_router;
-	uint8_t source[16]; /* of the packet that made the node look for it */
+	uint8_t source[16]; /* of the packet that made the node look for it, or went to it last */
 	struct {
 		uint8_t packet[SIM_FRAME_MAX];
 		size_t size;
@@ -197,6 +197,7 @@ struct sim_node {
 	struct loop_timer *solicitation_timer; /* next Router Solicitation, or NULL */
 	int64_t solicitation_ns;               /* time from the one before to it */
 	unsigned solicitations;                /* Router Solicitations sent */
+	bool has_heard_router;                 /* there is no need for more of them */
 	struct sim_dns dns;
 	struct sim_packet packets[SIM_PACKETS];
 	uint32_t link_mtu;
@@ -272,6 +273,9 @@ bool sim_nd_receive(struct sim_node *node, const uint8_t *packet, const uint8_t 
 bool sim_nd_takes_checksum(const struct sim_node *node, uint8_t type);
 /* The value of the first option of that type, or NULL. The options are well-formed. */
 const uint8_t *sim_nd_find_option(const uint8_t *options, size_t size, uint8_t type);
+/* A timer of the node, which may be late and is never early. */
+struct loop_timer *sim_nd_after(const struct sim_node *node, int64_t delay_ns, void (*cb)(void *),
+				void *user);
 void sim_nd_cancel(struct loop_timer **timer);
 /* `seconds` of a message from now; all ones is for ever. */
 int64_t sim_nd_until_ns(const struct sim_node *node, uint32_t seconds);
@@ -302,6 +306,11 @@ bool sim_address_take_duplicate(struct sim_node *node, const uint8_t address[16]
 /* By a fault the solicitation or advertisement is taken for a sign of a duplicate, which it is not. */
 bool sim_address_misreads(struct sim_node *node, const uint8_t *packet, const uint8_t *message);
 
+/* --- sim_group.c: multicast listener reports -------------------------------------------- */
+
+/* Join the solicited-node group of the address. */
+void sim_group_join(struct sim_node *node, const uint8_t address[16]);
+
 /* --- sim_neighbour.c: the neighbour cache ------------------------------------------- */
 
 void sim_neighbour_forget_all(struct sim_node *node);
@@ -323,6 +332,8 @@ void sim_neighbour_solicit(struct sim_node *node, const uint8_t source[16],
  * own link-local address; its size.
  */
 size_t sim_neighbour_complete(struct sim_node *node, uint8_t *message);
+/* Tell routers of a new address of the node's, RFC 9131 section 4.1. */
+void sim_neighbour_announce(struct sim_node *node, const uint8_t address[16]);
 /* Valid messages. */
 void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packet,
 				     const uint8_t *message, size_t size);

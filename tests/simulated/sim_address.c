@@ -12,6 +12,7 @@
 #include "runners/loop.h"
 
 #define DELAY_NS        (300 * NS_PER_MS)
+#define DELAY_MAX_NS    NS_PER_SECOND
 #define SETTLED_NS      (4 * NS_PER_SECOND)
 #define IDGEN_DELAY_NS  NS_PER_SECOND
 #define IDGEN_RETRIES   3
@@ -163,18 +164,20 @@ static void identify(const struct sim_address *address, uint8_t identifier[8])
 
 static void after(struct sim_address *address, int64_t delay_ns, loop_cb cb)
 {
-	struct loop *loop = address->node->loop;
-
 	sim_nd_cancel(&address->timer);
-	address->timer = loop_timer_start(loop, loop_now_ns(loop) + delay_ns, cb, address);
+	address->timer = sim_nd_after(address->node, delay_ns, cb, address);
 }
 
 static void assign(struct sim_address *address)
 {
+	struct sim_node *node = address->node;
+
 	sim_nd_cancel(&address->timer);
 	address->state = SIM_ASSIGNED;
-	if (address == address->node->addresses)
-		sim_router_start(address->node, 0);
+	if (address == node->addresses)
+		sim_router_start(node, 0);
+	else if (node->fault == SIM_FAULT_GRATUITOUS)
+		sim_neighbour_announce(node, address->address);
 }
 
 /* DupAddrDetectTransmits, for this address. */
@@ -198,13 +201,20 @@ static void detect(void *user)
 		assign(address);
 		return;
 	}
-	address->solicitations++;
+	if (!address->solicitations++)
+		sim_group_join(node, address->address);
 	sim_neighbour_solicit(node, unspecified, address->address, NULL,
 			      node->fault == SIM_FAULT_DAD_HOP_LIMIT ? 64 : 255,
 			      node->fault == SIM_FAULT_DAD_OPTION);
 	after(address, node->retrans_ns, detect);
 	if (node->fault == SIM_FAULT_DAD_EARLY && address == node->addresses)
 		sim_router_solicit(node);
+}
+
+/* Random, up to MAX_RTR_SOLICITATION_DELAY: RFC 4862 5.4.2. */
+static int64_t delay_ns(const struct sim_node *node)
+{
+	return node->fault == SIM_FAULT_DAD_DELAY ? DELAY_MAX_NS : DELAY_NS;
 }
 
 /* Makes the address of its prefix tentative. */
@@ -426,7 +436,7 @@ void sim_address_take_prefix(struct sim_node *node, const uint8_t option[32])
 						 sim_nd_until_ns(node, sim_get32(option + 8)),
 					 .valid_until_ns = valid_until(node, option) };
 	memcpy(address->address, option + 16, 8);
-	try(address, DELAY_NS);
+	try(address, delay_ns(node));
 }
 
 /* --- beginning and end ------------------------------------------------------------------------ */
@@ -446,7 +456,7 @@ static struct sim_address *make_link_local(struct sim_node *node)
 
 void sim_address_start(struct sim_node *node)
 {
-	try(make_link_local(node), DELAY_NS);
+	try(make_link_local(node), delay_ns(node));
 }
 
 void sim_address_settle(struct sim_node *node)

@@ -14,6 +14,8 @@
 void sim_command_reset(struct sim_node *node)
 {
 	node->settings = (struct sim_settings){ .accept_dad = 2, .dad_transmits = 1 };
+	if (node->fault == SIM_FAULT_STABLE)
+		node->settings.addr_gen_mode = 2;
 	node->is_disabled = false;
 }
 

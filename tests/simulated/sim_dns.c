@@ -194,7 +194,7 @@ static void ask(void *user)
 	if (!server || !size || dns->attempts++ == ATTEMPTS)
 		return;
 	send_query(node, server, labels, size);
-	dns->timer = loop_timer_start(node->loop, loop_now_ns(node->loop) + TIMEOUT_NS, ask, node);
+	dns->timer = sim_nd_after(node, TIMEOUT_NS, ask, node);
 }
 
 void sim_dns_ping(struct sim_node *node, const char *name)

@@ -8,6 +8,18 @@ X(MUTE, "mute", "answers nothing at all")
 X(PANIC, "panic", "panics when No Next Header arrives")
 X(HANG, "hang", "stops answering its agent when No Next Header arrives")
 
+/* no faults: what RFCs leave open, and tests must not mind */
+X(LATE, "late", "lets each timer run long, as a coarse clock does")
+X(NA_FULL, "na-full", "answers unicast solicitations with its link-layer address, too")
+X(PROBE_SOURCE, "probe-source", "probes from the address that it uses with the neighbour")
+X(REACHABLE_SHORT, "reachable-short", "draws the shortest ReachableTime")
+X(REACHABLE_LONG, "reachable-long", "draws the longest ReachableTime")
+X(RS_THREE, "rs-three", "solicits routers three times, as RFC 4861 has it")
+X(DAD_NONCE, "dad-nonce", "tries an address with a nonce, as RFC 7527 has it")
+X(DAD_DELAY, "dad-delay", "tries an address after the longest delay")
+X(STABLE, "stable", "makes identifiers by RFC 7217 from the beginning")
+X(GRATUITOUS, "gratuitous", "tells routers of its new addresses, as RFC 9131 has it")
+
 /* echo: RFC 4443 section 4 */
 X(ECHO_IDENTIFIER, "echo-identifier", "Echo Reply with another identifier")
 X(ECHO_SEQUENCE, "echo-sequence", "Echo Reply with another sequence number")
@@ -176,8 +188,6 @@ X(PROBE_IDLE, "probe-idle", "probes it though nothing is sent to it")
 X(PROBE_MULTICAST, "probe-multicast", "probes it by multicast")
 X(STALE_UNUSED, "stale-unused", "resolves it again before it sends to it")
 X(REACHABLE_KEPT, "reachable-kept", "never doubts a neighbour that answered once")
-X(REACHABLE_SHORT, "reachable-short", "draws the shortest ReachableTime, as it may")
-X(REACHABLE_LONG, "reachable-long", "draws the longest ReachableTime, as it may")
 
 /* Router Solicitations: RFC 4861 6.3.7, RFC 7559 */
 X(RS_ONCE, "rs-once", "solicits routers once")

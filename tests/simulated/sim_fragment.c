@@ -70,12 +70,11 @@ static struct sim_packet *find_or_make(struct sim_node *node, const uint8_t key[
 		packet->node = node;
 		memcpy(packet->key, key, 36);
 		if (node->fault != SIM_FAULT_REASSEMBLY_NEVER)
-			packet->timer = loop_timer_start(
-				node->loop,
-				loop_now_ns(node->loop) + (node->fault == SIM_FAULT_REASSEMBLY_EARLY
-								   ? TIMEOUT_NS / 2
-								   : TIMEOUT_NS),
-				give_up, packet);
+			packet->timer = sim_nd_after(node,
+						     node->fault == SIM_FAULT_REASSEMBLY_EARLY
+							     ? TIMEOUT_NS / 2
+							     : TIMEOUT_NS,
+						     give_up, packet);
 	}
 	return packet;
 }

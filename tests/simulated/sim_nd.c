@@ -92,6 +92,14 @@ void sim_nd_cancel(struct loop_timer **timer)
 	*timer = NULL;
 }
 
+struct loop_timer *sim_nd_after(const struct sim_node *node, int64_t delay_ns, loop_cb cb,
+				void *user)
+{
+	if (node->fault == SIM_FAULT_LATE)
+		delay_ns += delay_ns / 9 + 100 * NS_PER_MS;
+	return loop_timer_start(node->loop, loop_now_ns(node->loop) + delay_ns, cb, user);
+}
+
 int64_t sim_nd_until_ns(const struct sim_node *node, uint32_t seconds)
 {
 	return seconds == UINT32_MAX ? INT64_MAX

@@ -15,13 +15,12 @@
 
 static const uint8_t unspecified[16];
 static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
+static const uint8_t all_routers[16] = { 0xff, 0x02, [15] = 2 };
 
 static void start(struct sim_neighbour *neighbour, int64_t after_ns, loop_cb cb)
 {
 	sim_nd_cancel(&neighbour->timer);
-	neighbour->timer =
-		loop_timer_start(neighbour->node->loop,
-				 loop_now_ns(neighbour->node->loop) + after_ns, cb, neighbour);
+	neighbour->timer = sim_nd_after(neighbour->node, after_ns, cb, neighbour);
 }
 
 static void forget(struct sim_neighbour *neighbour)
@@ -73,10 +72,11 @@ void sim_neighbour_solicit(struct sim_node *node, const uint8_t source[16],
 {
 	uint8_t packet[SIM_FRAME_MAX], message[32] = { SIM_NEIGHBOUR_SOLICITATION };
 	uint8_t group[16] = { 0xff, 0x02, [11] = 1, [12] = 0xff }, mac[6] = { 0x33, 0x33 };
-	size_t size = with_option ? 32 : 24;
+	bool with_nonce = node->fault == SIM_FAULT_DAD_NONCE && !memcmp(source, unspecified, 16);
+	size_t size = with_option || with_nonce ? 32 : 24;
 
 	memcpy(message + 8, target, 16);
-	message[24] = SIM_OPTION_SOURCE;
+	message[24] = with_nonce ? SIM_OPTION_NONCE : SIM_OPTION_SOURCE;
 	message[25] = 1;
 	memcpy(message + 26, node->mac, 6);
 	memcpy(group + 13, target + 13, 3);
@@ -143,6 +143,9 @@ static void solicit(void *user)
 {
 	struct sim_neighbour *neighbour = user;
 	struct sim_node *node = neighbour->node;
+	bool is_local = (neighbour->state == SIM_PROBE || neighbour->state == SIM_DELAY)
+				? node->fault != SIM_FAULT_PROBE_SOURCE
+				: node->fault == SIM_FAULT_NS_SOURCE;
 
 	neighbour->timer = NULL;
 	if (neighbour->state == SIM_DELAY) {
@@ -154,10 +157,7 @@ static void solicit(void *user)
 		return;
 	}
 	neighbour->solicitations++;
-	sim_neighbour_solicit(node,
-			      neighbour->state == SIM_PROBE || node->fault == SIM_FAULT_NS_SOURCE
-				      ? sim_address_link_local(node)
-				      : neighbour->source,
+	sim_neighbour_solicit(node, is_local ? sim_address_link_local(node) : neighbour->source,
 			      neighbour->address, is_unicast(neighbour) ? neighbour->mac : NULL,
 			      255, node->fault != SIM_FAULT_NS_NO_OPTION);
 	start(neighbour, solicitation_pause_ns(neighbour), solicit);
@@ -208,18 +208,20 @@ void sim_neighbour_send(struct sim_node *node, const uint8_t next_hop[16], const
 		return;
 	if (neighbour->state == SIM_STALE && node->fault == SIM_FAULT_STALE_UNUSED)
 		forget(neighbour);
-	if (neighbour->state != SIM_NONE && neighbour->state != SIM_INCOMPLETE) {
-		transmit(neighbour, packet, size);
+	if (neighbour->state == SIM_INCOMPLETE) {
+		enqueue(neighbour, packet, size);
 		return;
 	}
-	enqueue(neighbour, packet, size);
+	memcpy(neighbour->source,
+	       sim_address_is_mine(node, packet + 8) ? packet + 8 : sim_address_link_local(node),
+	       16);
 	if (neighbour->state == SIM_NONE) {
 		neighbour->state = SIM_INCOMPLETE;
-		memcpy(neighbour->source,
-		       sim_address_is_mine(node, packet + 8) ? packet + 8
-							     : sim_address_link_local(node),
-		       16);
+		neighbour->solicitations = 0;
+		enqueue(neighbour, packet, size);
 		solicit(neighbour);
+	} else {
+		transmit(neighbour, packet, size);
 	}
 }
 
@@ -333,15 +335,22 @@ static void advertise(struct sim_node *node, const uint8_t target[16],
 		      const uint8_t destination[16], bool solicited, bool with_option)
 {
 	uint8_t message[32] = { SIM_NEIGHBOUR_ADVERTISEMENT };
+	bool overrides = with_option && node->fault != SIM_FAULT_NA_NO_OVERRIDE &&
+			 memcmp(destination, all_routers, 16) != 0;
 
 	message[4] = (uint8_t)((node->fault == SIM_FAULT_NA_ROUTER ? 0x80 : 0) |
 			       (solicited && node->fault != SIM_FAULT_NA_UNSOLICITED ? 0x40 : 0) |
-			       (with_option && node->fault != SIM_FAULT_NA_NO_OVERRIDE ? 0x20 : 0));
+			       (overrides ? 0x20 : 0));
 	memcpy(message + 8, target, 16);
 	message[24] = SIM_OPTION_TARGET;
 	message[25] = 1;
 	memcpy(message + 26, node->mac, 6);
 	sim_send_icmp(node, target, destination, 255, message, with_option ? 32 : 24);
+}
+
+void sim_neighbour_announce(struct sim_node *node, const uint8_t address[16])
+{
+	advertise(node, address, all_routers, false, true);
 }
 
 /* RFC 4861 7.1.1, as far as it is about addresses; `mac` is that of the option, or NULL. */
@@ -377,6 +386,8 @@ void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packe
 	const uint8_t *source = packet + 8, *destination = packet + 24, *target = message + 8;
 	const uint8_t *mac = sim_nd_find_option(message + 24, size - 24, SIM_OPTION_SOURCE);
 	bool is_dad = !memcmp(source, unspecified, 16);
+	bool with_option = (destination[0] == 0xff || node->fault == SIM_FAULT_NA_FULL) &&
+			   node->fault != SIM_FAULT_NA_NO_OPTION;
 
 	if (sim_address_misreads(node, packet, message) ||
 	    !is_valid_solicitation(node, packet, target, mac) ||
@@ -387,8 +398,7 @@ void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packe
 		return;
 	if (!is_dad)
 		learn_solicitor(node, source, mac);
-	advertise(node, target, is_dad ? all_nodes : source, !is_dad,
-		  destination[0] == 0xff && node->fault != SIM_FAULT_NA_NO_OPTION);
+	advertise(node, target, is_dad ? all_nodes : source, !is_dad, with_option);
 }
 
 size_t sim_neighbour_complete(struct sim_node *node, uint8_t *message)

@@ -10,6 +10,7 @@
 #include "runners/loop.h"
 
 #define SOLICITATION_NS     (4 * NS_PER_SECOND)
+#define SOLICITATIONS_MAX   3
 #define SOLICITATION_MAX_NS (3600 * NS_PER_SECOND)
 #define REACHABLE_NS        (30 * NS_PER_SECOND)
 #define HOP_LIMIT           64
@@ -25,6 +26,7 @@ static const uint8_t unspecified[16];
 void sim_router_forget_all(struct sim_node *node)
 {
 	sim_nd_cancel(&node->solicitation_timer);
+	node->has_heard_router = false;
 	node->solicitations = 0;
 	node->solicitation_ns = SOLICITATION_NS;
 	node->hop_limit = HOP_LIMIT;
@@ -54,10 +56,10 @@ static void solicit_again(void *user)
 	node->solicitation_timer = NULL;
 	sim_router_solicit(node);
 	node->solicitations++;
-	if (node->fault == SIM_FAULT_RS_ONCE)
+	if (node->has_heard_router || node->fault == SIM_FAULT_RS_ONCE ||
+	    (node->fault == SIM_FAULT_RS_THREE && node->solicitations == SOLICITATIONS_MAX))
 		return;
-	node->solicitation_timer = loop_timer_start(
-		node->loop, loop_now_ns(node->loop) + node->solicitation_ns, solicit_again, node);
+	node->solicitation_timer = sim_nd_after(node, node->solicitation_ns, solicit_again, node);
 	if (node->fault != SIM_FAULT_RS_EVEN)
 		node->solicitation_ns *= 2;
 	if (node->solicitation_ns > SOLICITATION_MAX_NS)
@@ -69,8 +71,7 @@ void sim_router_start(struct sim_node *node, int64_t delay_ns)
 	sim_nd_cancel(&node->solicitation_timer);
 	node->solicitation_ns =
 		node->fault == SIM_FAULT_RS_SLOW ? 10 * NS_PER_SECOND : SOLICITATION_NS;
-	node->solicitation_timer = loop_timer_start(node->loop, loop_now_ns(node->loop) + delay_ns,
-						    solicit_again, node);
+	node->solicitation_timer = sim_nd_after(node, delay_ns, solicit_again, node);
 }
 
 void sim_router_take_solicitation(struct sim_node *node, const uint8_t *packet,
@@ -203,6 +204,8 @@ void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 		neighbour->is_router = true;
 	for (size_t at = 16; at < size; at += message[at + 1] * 8u)
 		take_option(node, message + at, source);
-	if (lifetime && node->fault != SIM_FAULT_RS_ENDLESS)
+	if (lifetime && node->fault != SIM_FAULT_RS_ENDLESS) {
+		node->has_heard_router = true;
 		sim_nd_cancel(&node->solicitation_timer);
+	}
 }

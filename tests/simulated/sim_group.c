@@ -1,0 +1,37 @@
+/*
+ * That the node joins the solicited-node group of an address before it tries it,
+ * it tells listeners by a report (RFC 4862 5.4.2, RFC 9777 section 5.2; from ::
+ * while it has no link-local address, RFC 3590 section 4).
+ */
+#include "tests/simulated/sim.h"
+
+#include <string.h>
+
+#define HEADER            40
+#define ICMPV6            58
+#define REPORT            143
+#define CHANGE_TO_EXCLUDE 4
+
+void sim_group_join(struct sim_node *node, const uint8_t address[16])
+{
+	static const uint8_t routers[16] = { 0xff, 0x02, [15] = 0x16 };
+	static const uint8_t mac[6] = { 0x33, 0x33, 0, 0, 0, 0x16 };
+	static const uint8_t unspecified[16];
+	/* Router Alert (RFC 2711), and padding. */
+	static const uint8_t alert[8] = { ICMPV6, 0, 5, 2, 0, 0, 1, 0 };
+	const uint8_t *own = sim_address_link_local(node);
+	const uint8_t *source = sim_address_is_mine(node, own) ? own : unspecified;
+	uint8_t packet[SIM_FRAME_MAX];
+	uint8_t report[28] = {
+		REPORT, [7] = 1, [8] = CHANGE_TO_EXCLUDE, [12] = 0xff, 0x02, [23] = 1, 0xff
+	};
+	size_t size;
+
+	memcpy(report + 25, address + 13, 3);
+	size = sim_build_icmp(packet, source, routers, 1, report, sizeof(report));
+	memmove(packet + HEADER + sizeof(alert), packet + HEADER, size - HEADER);
+	memcpy(packet + HEADER, alert, sizeof(alert));
+	packet[5] = sizeof(alert) + sizeof(report);
+	packet[6] = 0;
+	sim_send_frame(node, mac, packet, size + sizeof(alert));
+}
