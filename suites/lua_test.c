@@ -152,6 +152,24 @@ static void take_environment(lua_State *lua, struct script_test *test)
 	qsort(test->environment, count, sizeof(*test->environment), compare_settings);
 }
 
+/* What a test requires is put together from the lists of libraries: a clause counts once. */
+static void drop_repeated(const char **list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; list[i]; i++) {
+		size_t j = 0;
+
+		while (j < kept && strcmp(list[j], list[i]) != 0)
+			j++;
+		if (j == kept)
+			list[kept++] = list[i];
+		else
+			free((char *)(uintptr_t)list[i]);
+	}
+	list[kept] = NULL;
+}
+
 static void check_clauses(lua_State *lua, const struct script_test *test)
 {
 	struct err err = ERR_INIT;
@@ -254,6 +272,7 @@ static int declare_test(lua_State *lua)
 	lua_settop(lua, 1);
 	take_roles(lua, &test->test);
 	take_list(lua, "requires", &test->test.clauses);
+	drop_repeated(test->test.clauses);
 	take_environment(lua, &test->test);
 	lua_settop(lua, 1);
 	check_clauses(lua, &test->test);

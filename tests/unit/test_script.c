@@ -162,7 +162,8 @@ static void test_declaration(void **state)
 	     "local help = use \"help\"\n"
 	     "test { id = \"a.1\", title = \"First\", role = { \"host\" }, boots = true, timeout = "
 	     "2.5,\n"
-	     "requires = { \"RFC 8200 4.2 MUST NOT\" }, setup = function() end,\n"
+	     "requires = { \"RFC 8200 4.2 MUST NOT\", \"RFC 8200 3 must\", \"RFC 8200 4.2 MUST NOT\" },\n"
+	     "setup = function() end,\n"
 	     "environment = { [\"net.b\"] = 1, [\"net.a\"] = \"x\" }, run = function() end }\n",
 	     NULL);
 	assert_int_equal(fixture.rc, 0);
@@ -172,6 +173,8 @@ static void test_declaration(void **state)
 	assert_string_equal(test->file, "area/script.lua");
 	assert_int_equal(test->line, 2);
 	assert_string_equal(test->clauses[0], "RFC 8200 4.2 MUST NOT");
+	assert_string_equal(test->clauses[1], "RFC 8200 3 must");
+	assert_null(test->clauses[2]);
 	assert_string_equal(test->environment[0], "net.a=x");
 	assert_string_equal(test->environment[1], "net.b=1");
 	assert_true(test->boots && test->timeout_s > 2.4 && test->timeout_s < 2.6);
