@@ -307,7 +307,7 @@ for _, row in ipairs{
 		id = row.id,
 		title = row.title,
 		role = "host",
-		requires = redirect.requires{ FRAGMENT, "RFC 8504 5.4 MUST" },
+		requires = redirect.requires{ FRAGMENT },
 		timeout = 60,
 		run = function(t)
 			local way, hop = redirect.set_up(t), redirect.by(t.tr2)

@@ -14,12 +14,11 @@ local NO_HEADER = "No Redirected Packet Option"
 local HEADER = "Redirected Packet Option"
 local OVERSIZED_HEADER = "Oversized Redirected Packet Option"
 
--- The columns of the list: the options, and the link-layer address that TR2 has afterwards; `mac` is that in
--- the Redirect.
-local OWN_MAC = "own"
+-- The columns of the list: the options, and what becomes of TR2's link-layer address. `same` is for a Redirect that
+-- has the one that the NUT knows.
 local UPDATED, UNCHANGED = "Link-layer Address Updated", "Link-layer Address Unchanged"
 local NOTHING = { NO_TLLA, NO_HEADER, UNCHANGED, with = {} }
-local SAME = { TLLA, NO_HEADER, UNCHANGED, with = { tlla = true }, mac = OWN_MAC }
+local SAME = { TLLA, NO_HEADER, UNCHANGED, with = { tlla = true }, same = true }
 local OTHER = { TLLA, NO_HEADER, UPDATED, with = { tlla = true } }
 local OTHER_HEADER = { TLLA, HEADER, UPDATED, with = { tlla = true, header = true } }
 local OTHER_OVERSIZED = { TLLA, OVERSIZED_HEADER, UPDATED, with = { tlla = true, header = true }, size = OVERSIZED }
@@ -54,7 +53,7 @@ local function update_test(group, name, state, part, row)
 				entry:reach(state)
 			end
 
-			local mac = row.mac == OWN_MAC and t.tr2.mac or cache.other_mac(t.tr2)
+			local mac = row.same and t.tr2.mac or cache.other_mac(t.tr2)
 			local hop = redirect.by(t.tr2, mac)
 			t.tr1:send(redirect.message(t, way, hop, row.with))
 			if not entry:told{ by = "redirect", mac = row.with.tlla and mac } or not entry:verify() then

@@ -163,8 +163,8 @@ local function cut(good)
 		/ icmp6{ type = 137, data = octets:sub(5, SHORT) } / trailer{ data = octets:sub(SHORT + 1) }
 end
 
--- What makes a Redirect invalid, RFC 4861 8.1: each of these takes a good one, with both options, and gives
--- one that has a single defect, and who sends it, if not TR1.
+-- What makes a Redirect invalid, RFC 4861 8.1: each of these takes a good one, with both options, and returns what
+-- redirects.send() takes, one that has a single defect, and who sends it if that is not TR1.
 redirects.INVALID = {
 	-- TR1's own address, but not the one by which hosts know routers.
 	{ "A", "Redirect Source Address is Global", function(t, good)
