@@ -16,6 +16,8 @@ local TYPE_C = "RFC 8504 5.9 SHOULD"
 -- The reserved preference is Medium for a router, and makes a route void.
 local RESERVED_ROUTER = "RFC 4191 2.2 MUST"
 local RESERVED_ROUTE = "RFC 4191 2.3 MUST"
+-- So is what is in reserved bits, and in the prefix behind its length: it must be ignored.
+local IGNORED_BITS = "RFC 4191 2.3 MUST"
 -- New routes count for destinations that were used before, too.
 local REDONE = "RFC 4191 3.3 MUST"
 
@@ -84,11 +86,11 @@ end
 
 -- ------------------------------------------------------------------ v6LC.2.2.23: routes
 
--- A Route Information option, with the preference and seconds.
-local function route(prefix_text, preference, lifetime)
+-- A Route Information option, with the preference and seconds. `reserved` is what its two reserved fields have.
+local function route(prefix_text, preference, lifetime, reserved)
 	local address, length = prefix_text:match("^(.*)/(%d+)$")
 	return nd_route_info{ prefix = address, prefix_length = tonumber(length), preference = preference,
-		lifetime = lifetime }
+		lifetime = lifetime, reserved1 = reserved or 0, reserved2 = reserved or 0 }
 end
 
 -- TN2 is 2001:db8:0:a::b2. Routes to it, and addresses that are not in them.
@@ -96,6 +98,8 @@ local LINK_A, NOT_LINK_A = "2001:db8:0:a::/64", "2001:db8:0:aa::b2"
 local LONGER, NOT_LONGER = "2001:db8:0:a::/96", "2001:db8:0:a:1::b2"
 local SHORTER, NOT_SHORTER = "2001:db8::/32", "3fff::b2"
 local DEFAULT = "::/0"
+-- The same as two of them, with bits behind the length of the prefix.
+local LONGER_AND_MORE, SHORTER_AND_MORE = "2001:db8:0:a::dead:beef/96", "2001:db8:dead:beef::/32"
 
 -- The Route Lifetime of the list, seconds, and one that does not matter.
 local SHORT, LONG = 30, 600
@@ -140,6 +144,21 @@ local function better_route(prefix_text, preference, outside)
 		advertise(routers, t.tr2, 0, route(prefix_text, preference, SHORT))
 		expect_route(routers, t.tr2)
 		routers:expect_first_hop(t.tr1, { source = outside, clause = IMPLEMENTED })
+	end
+end
+
+-- The same, and then once more with everything set that hosts must ignore: the reserved bits, and the bits of the
+-- prefix behind its length.
+local function better_and_more(prefix_text, outside, prefix_and_more)
+	local better = better_route(prefix_text, HIGH, outside)
+	return function(t, routers)
+		better(t, routers)
+		advertise(routers, t.tr2, 0, route(prefix_text, HIGH, 0))
+		expect_route(routers, t.tr1)
+		advertise(routers, t.tr2, 0, route(prefix_and_more, HIGH, SHORT, 7))
+		expect_route(routers, t.tr2, IGNORED_BITS)
+		advertise(routers, t.tr2, 0, route(prefix_and_more, HIGH, 0, 7))
+		expect_route(routers, t.tr1, IGNORED_BITS)
 	end
 end
 
@@ -194,8 +213,10 @@ local ROUTES = {
 	{ "A", "Route Information Option High", 0, better_route(LINK_A, HIGH, NOT_LINK_A) },
 	{ "B", "Route Information Option Low", 0, better_route(LINK_A, LOW, NOT_LINK_A) },
 	{ "C", "Route Information Option with PRF set to Reserved", 0, reserved, RESERVED_ROUTE },
-	{ "D", "Route Information Option with a Prefix Length of 96", 0, better_route(LONGER, HIGH, NOT_LONGER) },
-	{ "E", "Route Information Option with a Prefix Length of 32", 0, better_route(SHORTER, HIGH, NOT_SHORTER) },
+	{ "D", "Route Information Option with a Prefix Length of 96", 0,
+		better_and_more(LONGER, NOT_LONGER, LONGER_AND_MORE), IGNORED_BITS },
+	{ "E", "Route Information Option with a Prefix Length of 32", 0,
+		better_and_more(SHORTER, NOT_SHORTER, SHORTER_AND_MORE), IGNORED_BITS },
 	{ "F", "PRF change in Route Information Option", 0, changed },
 	{ "G", "Route Information Option with a Prefix Length of 0 and PRF of High", LONG, default_route(HIGH, LOW, "tr2") },
 	{ "H", "Route Information Option with a Prefix Length of 0 and PRF of Low", LONG, default_route(LOW, HIGH, "tr1") },

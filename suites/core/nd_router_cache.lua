@@ -144,7 +144,7 @@ test {
 	id = "v6LC.2.2.19",
 	title = "Router Advertisement Processing, On-link determination (Hosts Only)",
 	role = "host",
-	requires = { router.DISCOVERY, router.REMOVED, router.OFF_LINK, NO_ADDRESS_Y, setup.ADDRESS, echo.REPLY },
+	requires = { router.DISCOVERY, router.OFF_LINK, NO_ADDRESS_Y, setup.ADDRESS, echo.REPLY },
 	timeout = 60,
 	run = function(t)
 		local routers = router.set_up(t, { t.tr1 })

@@ -249,6 +249,8 @@ X(PREFERENCE_FIRST, "preference-first", "keeps the preference that a router or a
 X(PREFERENCE_LAST, "preference-last", "prefers the router that advertised last")
 X(ROUTE_IGNORED, "route-ignored", "takes no routes of advertisements, as hosts of type A and B")
 X(ROUTE_RESERVED, "route-reserved", "takes a route with the reserved preference")
+X(ROUTE_BITS, "route-bits", "discards a route whose reserved bits are not 0")
+X(ROUTE_PREFIX, "route-prefix", "discards one whose prefix has bits behind its length")
 X(ROUTE_PREFERENCE, "route-preference", "looks at the preference before the length of the prefix")
 X(ROUTE_64, "route-64", "takes every route for one of 64 bits")
 X(ROUTE_EVERYWHERE, "route-everywhere", "takes every route for one to everywhere")

@@ -145,6 +145,34 @@ static void take_prefix(struct sim_node *node, const uint8_t *option)
 	sim_address_take_prefix(node, option);
 }
 
+/* Whether the option's prefix has bits behind its length. */
+static bool has_more_bits(const uint8_t *option)
+{
+	for (unsigned bit = option[2]; bit < (option[1] - 1) * 64u; bit++)
+		if (option[8 + bit / 8] & 0x80 >> bit % 8)
+			return true;
+	return false;
+}
+
+/* By a fault. */
+static bool is_discarded_route(const struct sim_node *node, const uint8_t *option)
+{
+	switch (node->fault) {
+	case SIM_FAULT_ROUTE_IGNORED:
+		return true;
+	case SIM_FAULT_ROUTE_DEFAULT:
+		return !option[2];
+	case SIM_FAULT_ROUTE_ZERO:
+		return !sim_get32(option + 4);
+	case SIM_FAULT_ROUTE_BITS:
+		return option[3] & 0xe7;
+	case SIM_FAULT_ROUTE_PREFIX:
+		return has_more_bits(option);
+	default:
+		return false;
+	}
+}
+
 /* A Route Information option: RFC 4191 2.3. */
 static void take_route(struct sim_node *node, const uint8_t *option, const uint8_t router[16])
 {
@@ -153,11 +181,8 @@ static void take_route(struct sim_node *node, const uint8_t *option, const uint8
 	uint8_t prefix[16] = { 0 };
 
 	if (units > ROUTE_UNITS_MAX || length > 128 || length > (units - 1) * 64 ||
-	    (is_reserved(option[3]) && node->fault != SIM_FAULT_ROUTE_RESERVED))
-		return;
-	if (node->fault == SIM_FAULT_ROUTE_IGNORED ||
-	    (!length && node->fault == SIM_FAULT_ROUTE_DEFAULT) ||
-	    (!seconds && node->fault == SIM_FAULT_ROUTE_ZERO))
+	    (is_reserved(option[3]) && node->fault != SIM_FAULT_ROUTE_RESERVED) ||
+	    is_discarded_route(node, option))
 		return;
 	memcpy(prefix, option + 8, (units - 1) * 8u);
 	if (length && node->fault == SIM_FAULT_ROUTE_64)
