@@ -373,6 +373,8 @@ void sim_router_take_solicitation(struct sim_node *node, const uint8_t *packet,
 				  const uint8_t *message, size_t size);
 void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 				   const uint8_t *message, size_t size);
+/* By faults: one thing of an invalid advertisement, which has zeros behind its end. */
+void sim_router_take_invalid(struct sim_node *node, const uint8_t *packet, const uint8_t *message);
 
 /* --- sim_dns.c: DNS by advertisements ---------------------------------------------------- */
 

@@ -234,8 +234,11 @@ bool sim_nd_receive(struct sim_node *node, const uint8_t *packet, const uint8_t 
 	if (is_fragment && node->fault != SIM_FAULT_ND_FRAGMENT)
 		return false; /* RFC 6980 section 5 */
 	memcpy(message, received, size);
-	if (!is_valid(node, check, packet[7], message, &size))
+	if (!is_valid(node, check, packet[7], message, &size)) {
+		if (received[0] == SIM_ROUTER_ADVERTISEMENT)
+			sim_router_take_invalid(node, packet, message);
 		return false;
+	}
 	dispatch(node, packet, message, size);
 	return true;
 }

@@ -215,8 +215,11 @@ void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 	uint32_t lifetime = (uint32_t)message[6] << 8 | message[7];
 	struct sim_neighbour *neighbour;
 
-	if ((!sim_nd_is_link_local(source) && node->fault != SIM_FAULT_RA_SOURCE) ||
-	    (packet[24] != 0xff && node->fault == SIM_FAULT_RA_UNICAST))
+	if (!sim_nd_is_link_local(source) && node->fault != SIM_FAULT_RA_SOURCE) {
+		sim_router_take_invalid(node, packet, message);
+		return;
+	}
+	if (packet[24] != 0xff && node->fault == SIM_FAULT_RA_UNICAST)
 		return;
 	take_parameters(node, message);
 	sim_route_set(node, unspecified, 0, source,
@@ -233,4 +236,19 @@ void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 		node->has_heard_router = true;
 		sim_nd_cancel(&node->solicitation_timer);
 	}
+}
+
+/* Behind the prefix of the tests comes the link-layer address. */
+void sim_router_take_invalid(struct sim_node *node, const uint8_t *packet, const uint8_t *message)
+{
+	const uint8_t *option = message + 16 + PREFIX_UNITS * 8;
+	const uint8_t *source = packet + 8;
+
+	if (node->fault == SIM_FAULT_RA_INVALID_ENTRY && option[0] == SIM_OPTION_SOURCE)
+		(void)sim_neighbour_learn(node, message[0], source, option + 2);
+	else if (node->fault == SIM_FAULT_RA_INVALID_ROUTER)
+		sim_route_set(node, unspecified, 0, source, preference_of(node, message[5]),
+			      (uint32_t)message[6] << 8 | message[7]);
+	else if (node->fault == SIM_FAULT_RA_INVALID_VALUES)
+		take_parameters(node, message);
 }
