@@ -5,15 +5,6 @@ local router = use "router"
 local setup = use "setup"
 local timing = use "timing"
 
--- What any test must require that looks at the first hop, and `more`.
-local function first_hop_clauses(more)
-	local clauses = { router.DISCOVERY, router.REMOVED, router.NO_ROUTER, echo.REPLY, setup.ADDRESS }
-	for _, clause in ipairs(more or {}) do
-		table.insert(clauses, clause)
-	end
-	return clauses
-end
-
 -- --- v6LC.2.2.11: a router that does not answer any more ------------------------------------------------------------
 
 -- Hosts keep at least two routers, so that there is one to go on with.
@@ -25,7 +16,7 @@ test {
 	id = "v6LC.2.2.11",
 	title = "Default Router Switch (Hosts Only) - Default Router Switch",
 	role = "host",
-	requires = first_hop_clauses{ RETAIN },
+	requires = router.requires{ RETAIN },
 	timeout = 120,
 	run = function(t)
 		-- TR2 is no better than TR1: the NUT has not resolved it when it begins to send. (An RA with a link-layer
@@ -92,7 +83,7 @@ for _, row in ipairs{
 		id = "v6LC.2.2.12." .. row.part,
 		title = "Router Advertisement Processing, Validity (Hosts Only) - Part " .. row.title,
 		role = "host",
-		requires = cache.requires(first_hop_clauses{ router.INVALID, router.PREFERENCE }),
+		requires = cache.requires(router.requires{ router.INVALID, router.PREFERENCE }),
 		timeout = 60,
 		run = function(t)
 			-- It would tell the NUT a router, its link-layer address, a prefix and a Hop Limit.
@@ -107,7 +98,8 @@ for _, row in ipairs{
 			tr1:ignores(router.INVALID, why)
 			tr1:verify()
 			local after = echo.control(t, t.tn1, 2)
-			t:check(after.ip6.hop_limit == before.ip6.hop_limit, why .. ", its Cur Hop Limit too",
+			t:check(after.ip6.hop_limit == before.ip6.hop_limit, string.format("%s, its Cur Hop Limit too: replies had "
+				.. "Hop Limit %d and now have %d", why, before.ip6.hop_limit, after.ip6.hop_limit),
 				{ clause = router.INVALID })
 
 			-- The same without the fault, from TR2: TR1 would be the better router, if it were one.
@@ -115,6 +107,13 @@ for _, row in ipairs{
 			routers:advertise(t.tr2, { preference = router.LOW, nd_slla{ mac = t.tr2.mac } })
 			routers:wait_for_address()
 			routers:expect_first_hop(t.tr2, { clause = router.INVALID, why = why .. ": TR1 is no router" })
+
+			if row.fault == "source" then
+				-- The entry would be that of the source, to which the NUT has a way now.
+				local source = cache.entry(t, t.tr1, { address = t.tr1.global, nut = routers:address() })
+				source:ignores(router.INVALID, why)
+				source:verify()
+			end
 		end,
 	}
 end
@@ -170,7 +169,7 @@ test {
 	id = "v6LC.2.2.14.A",
 	title = LIFETIME_TITLE .. "A: Router Lifetime Updated with Same Lifetime",
 	role = "host",
-	requires = first_hop_clauses(),
+	requires = router.requires(),
 	timeout = 90,
 	run = function(t)
 		-- The prefix and its address live for an hour: only TR1 goes.
@@ -201,7 +200,7 @@ for _, row in ipairs{
 		id = "v6LC.2.2.14." .. row.part,
 		title = LIFETIME_TITLE .. row.title,
 		role = "host",
-		requires = first_hop_clauses(),
+		requires = router.requires(),
 		timeout = 60,
 		run = function(t)
 			-- Set-up 1.2. The NUT uses either router ...
