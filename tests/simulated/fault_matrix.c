@@ -1,8 +1,8 @@
 /*
  * fault_matrix [-t TEST] [-f FAULT] MATRIX...: runs each line of the matrices
- * ("fault<TAB>test<TAB>verdict") as a run of that one test against the simulated
- * node with that fault, and compares the verdict. TAP on stdout. Every test of
- * the matrices must be in them with "none" and PASS, and with some fault and FAIL.
+ * ("fault<TAB>test<TAB>verdict") against the simulated node with that fault, and
+ * compares the verdict. The tests of a fault are one run. TAP on stdout. Every test
+ * of the matrices must be in them with "none" and PASS, and with some fault and FAIL.
  * -t and -f choose lines, by how the test's id begins and by the fault.
  */
 #include <stdio.h>
@@ -21,34 +21,61 @@
 
 #define LINES_MAX 4096
 
+/* A line of a matrix, and what the run said of it. */
 struct line {
 	char fault[64];
 	char test[64];
 	char verdict[16];
-};
-
-/* What one run reported last. */
-struct result {
-	char verdict[16];
+	bool is_chosen;
+	bool is_over;
+	char seen[16];
 	char reason[512];
 	char signature[256];
-	enum sim_fault fault; /* of the node */
 };
+
+struct matrix {
+	struct line lines[LINES_MAX];
+	size_t count;
+};
+
+/* One run: the lines that have a fault in common. */
+struct batch {
+	struct matrix *matrix;
+	const char *fault;
+	enum sim_fault number;
+};
+
+static struct line *find_line(const struct batch *batch, const char *test)
+{
+	for (size_t i = 0; i < batch->matrix->count; i++) {
+		struct line *line = &batch->matrix->lines[i];
+
+		if (line->is_chosen && !strcmp(line->fault, batch->fault) &&
+		    !strcmp(line->test, test))
+			return line;
+	}
+	return NULL;
+}
+
+static void take_result(const struct batch *batch, const json_t *report)
+{
+	struct line *line = find_line(batch, json_string_or(report, "id", ""));
+
+	if (!line)
+		return;
+	(void)snprintf(line->seen, sizeof(line->seen), "%s", json_string_or(report, "verdict", ""));
+	(void)snprintf(line->reason, sizeof(line->reason), "%s",
+		       json_string_or(report, "reason", ""));
+	(void)snprintf(line->signature, sizeof(line->signature), "%s",
+		       json_string_or(report, "signature", ""));
+}
 
 static int take_report(void *user, json_t *report, struct err *err)
 {
-	struct result *result = user;
-
 	(void)err;
 	if (!strcmp(json_string_or(report, "event", ""), "test") &&
-	    json_bool_or(report, "final", false)) {
-		(void)snprintf(result->verdict, sizeof(result->verdict), "%s",
-			       json_string_or(report, "verdict", ""));
-		(void)snprintf(result->reason, sizeof(result->reason), "%s",
-			       json_string_or(report, "reason", ""));
-		(void)snprintf(result->signature, sizeof(result->signature), "%s",
-			       json_string_or(report, "signature", ""));
-	}
+	    json_bool_or(report, "final", false))
+		take_result(user, report);
 	if (getenv("FAULT_MATRIX_VERBOSE")) {
 		auto_free char *text = json_text(report);
 
@@ -61,77 +88,138 @@ static int take_report(void *user, json_t *report, struct err *err)
 static int make_target(void *user, struct loop *loop, const struct target_spec *spec,
 		       struct target *ret_target, struct err *err)
 {
-	return sim_target_make(&((struct result *)user)->fault, loop, spec, ret_target, err);
+	return sim_target_make(&((struct batch *)user)->number, loop, spec, ret_target, err);
 }
 
-/* Verdict, reason and signature of one test against one fault. */
-static int run_line(const struct line *line, const char *scratch, struct result *result,
-		    struct err *err)
+/* The chosen lines with that fault, as one run. */
+static int run_batch(struct matrix *matrix, const char *fault, const char *scratch, struct err *err)
 {
+	struct batch batch = { .matrix = matrix,
+			       .fault = fault,
+			       .number = sim_fault_from_string(fault) };
 	struct run_host host = { .make_target = make_target,
 				 .report = take_report,
-				 .user = result };
+				 .user = &batch };
+	json_t *tests = json_array();
 	auto_json json_t *job =
-		json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:[s],s:i}", "kind", "run", "name", "simulated",
+		json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:i}", "kind", "run", "name", "simulated",
 			  "scratch", scratch, "image", "none", "initramfs", "none", "role", "host",
-			  "tests", line->test, "retries", 1);
+			  "tests", tests, "retries", 1);
 
-	*result = (struct result){ .fault = sim_fault_from_string(line->fault) };
-	if (result->fault == SIM_FAULT_COUNT_)
-		return err_set(err, LAB_EINVALID, "no fault '%s'", line->fault);
+	for (size_t i = 0; i < matrix->count; i++) {
+		struct line *line = &matrix->lines[i];
+
+		if (line->is_chosen && !strcmp(line->fault, fault)) {
+			(void)json_array_append_new(tests, json_string(line->test));
+			line->is_over = true;
+		}
+	}
+	if (batch.number == SIM_FAULT_COUNT_)
+		return err_set(err, LAB_EINVALID, "no fault '%s'", fault);
 	return run_job(job, &host, err);
 }
 
-static bool has_line(const struct line *lines, size_t count, const char *test, bool with_fault)
+static void run_all(struct matrix *matrix, const char *scratch)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(lines[i].test, test) &&
-		    (strcmp(lines[i].fault, "none") != 0) == with_fault &&
-		    !strcmp(lines[i].verdict, with_fault ? "FAIL" : "PASS"))
+	for (size_t i = 0; i < matrix->count; i++) {
+		struct line *line = &matrix->lines[i];
+		struct err err = ERR_INIT;
+
+		if (line->is_chosen && !line->is_over &&
+		    run_batch(matrix, line->fault, scratch, &err) < 0)
+			printf("# fault %s: %s\n", line->fault, err.text);
+	}
+}
+
+static bool has_line(const struct matrix *matrix, const char *test, bool with_fault)
+{
+	for (size_t i = 0; i < matrix->count; i++) {
+		const struct line *line = &matrix->lines[i];
+
+		if (!strcmp(line->test, test) && (strcmp(line->fault, "none") != 0) == with_fault &&
+		    !strcmp(line->verdict, with_fault ? "FAIL" : "PASS"))
 			return true;
+	}
 	return false;
 }
 
-/* Adds the lines of the file to the `count` that are there; returns how many there are now. */
-static size_t read_matrix(const char *path, struct line lines[static LINES_MAX], size_t count)
+static void bail_out(const char *path, const char *why)
+{
+	printf("Bail out! %s: %s\n", path, why);
+	exit(1);
+}
+
+static void read_matrix(const char *path, struct matrix *matrix)
 {
 	struct err err = ERR_INIT;
 	auto_free char *text = NULL;
 	size_t size;
 	char *rest, *row;
 
-	if (fs_read_file(path, LIMIT_CONFIG_BYTES, &text, &size, &err) < 0) {
-		printf("Bail out! %s\n", err.text);
-		exit(1);
-	}
+	if (fs_read_file(path, LIMIT_CONFIG_BYTES, &text, &size, &err) < 0)
+		bail_out(path, err.text);
 	rest = text;
 	while ((row = strsep(&rest, "\n"))) {
-		struct line *line = &lines[count];
+		struct line *line = &matrix->lines[matrix->count];
 
 		if (!*row || *row == '#')
 			continue;
-		if (count == LINES_MAX) {
-			printf("Bail out! %s: more than %d lines\n", path, LINES_MAX);
-			exit(1);
-		}
+		if (matrix->count == LINES_MAX)
+			bail_out(path, "too many lines");
 		if (sscanf(row, "%63[^\t]\t%63[^\t]\t%15[A-Z]", line->fault, line->test,
-			   line->verdict) != 3) {
-			printf("Bail out! %s: cannot read '%s'\n", path, row);
-			exit(1);
-		}
-		count++;
+			   line->verdict) != 3)
+			bail_out(path, row);
+		matrix->count++;
 	}
-	return count;
+}
+
+/* Both return how many are not as they should be. */
+
+static unsigned print_lines(const struct matrix *matrix, size_t *shown)
+{
+	unsigned failed = 0;
+
+	for (size_t i = 0; i < matrix->count; i++) {
+		const struct line *line = &matrix->lines[i];
+		bool ok = !strcmp(line->seen, line->verdict);
+
+		if (!line->is_chosen)
+			continue;
+		printf("%s %zu - %s with fault %s: %s\n", ok ? "ok" : "not ok", ++*shown,
+		       line->test, line->fault, line->verdict);
+		if (!ok)
+			printf("# got '%s' %s\n", line->seen, line->reason);
+		else if (*line->reason)
+			printf("# %s [%s]\n", line->reason, line->signature);
+		failed += !ok;
+	}
+	return failed;
+}
+
+static unsigned print_tests(const struct matrix *matrix, size_t *shown)
+{
+	unsigned failed = 0;
+
+	for (size_t i = 0; i < matrix->count; i++) {
+		const struct line *line = &matrix->lines[i];
+		bool ok;
+
+		if (strcmp(line->fault, "none") != 0)
+			continue;
+		ok = has_line(matrix, line->test, true);
+		printf("%s %zu - %s is seen to fail\n", ok ? "ok" : "not ok", ++*shown, line->test);
+		failed += !ok;
+	}
+	return failed;
 }
 
 int main(int argc, char **argv)
 {
-	static struct line lines[LINES_MAX];
-	char scratch[] = "/tmp/testlab-matrix-XXXXXX";
+	static struct matrix matrix;
+	char scratch[64];
 	const char *test = "", *fault = NULL;
-	unsigned failed = 0;
-	size_t count = 0, shown = 0;
-	bool all;
+	unsigned failed;
+	size_t shown = 0;
 	int option;
 
 	while ((option = getopt(argc, argv, "t:f:")) != -1) {
@@ -146,42 +234,22 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: fault_matrix [-t TEST] [-f FAULT] MATRIX...\n");
 		return 2;
 	}
+	/* Captures go to the disk for good; these are nobody's, so they go to memory. */
+	(void)snprintf(scratch, sizeof(scratch), "%s/testlab-matrix-XXXXXX",
+		       access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
 	if (!mkdtemp(scratch)) {
 		perror("mkdtemp");
 		return 1;
 	}
-	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int i = optind; i < argc; i++)
-		count = read_matrix(argv[i], lines, count);
-	all = !*test && !fault;
-	for (size_t i = 0; i < count; i++) {
-		struct err err = ERR_INIT;
-		struct result result;
-		bool ok;
-
-		if (strncmp(lines[i].test, test, strlen(test)) != 0 ||
-		    (fault && strcmp(lines[i].fault, fault) != 0))
-			continue;
-		ok = run_line(&lines[i], scratch, &result, &err) == 0 &&
-		     !strcmp(result.verdict, lines[i].verdict);
-		printf("%s %zu - %s with fault %s: %s\n", ok ? "ok" : "not ok", ++shown,
-		       lines[i].test, lines[i].fault, lines[i].verdict);
-		if (!ok)
-			printf("# got '%s' %s %s\n", result.verdict, result.reason, err.text);
-		else if (*result.reason)
-			printf("# %s [%s]\n", result.reason, result.signature);
-		failed += !ok;
-	}
-	for (size_t i = 0; all && i < count; i++) {
-		bool ok;
-
-		if (strcmp(lines[i].fault, "none") != 0)
-			continue;
-		ok = has_line(lines, count, lines[i].test, true);
-		printf("%s %zu - %s is seen to fail\n", ok ? "ok" : "not ok", ++shown,
-		       lines[i].test);
-		failed += !ok;
-	}
+		read_matrix(argv[i], &matrix);
+	for (size_t i = 0; i < matrix.count; i++)
+		matrix.lines[i].is_chosen = !strncmp(matrix.lines[i].test, test, strlen(test)) &&
+					    (!fault || !strcmp(matrix.lines[i].fault, fault));
+	run_all(&matrix, scratch);
+	failed = print_lines(&matrix, &shown);
+	if (!*test && !fault)
+		failed += print_tests(&matrix, &shown);
 	printf("1..%zu\n", shown);
 	(void)fs_remove_tree(scratch, NULL); /* only evidence of runs that are over */
 	return failed ? 1 : 0;

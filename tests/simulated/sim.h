@@ -176,7 +176,8 @@ struct sim_node {
 	struct link *link; /* gives the ports */
 	enum sim_fault fault;
 	enum nut_state state;
-	int fd; /* -1 while off */
+	bool is_deaf; /* by a fault: until it is loaded again */
+	int fd;       /* -1 while off */
 	struct loop_watch *watch;
 	uint8_t mac[6];
 	uint8_t sender[6]; /* source of the frame that is being processed */

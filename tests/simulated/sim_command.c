@@ -17,6 +17,7 @@ void sim_command_reset(struct sim_node *node)
 	if (node->fault == SIM_FAULT_STABLE)
 		node->settings.addr_gen_mode = 2;
 	node->is_disabled = false;
+	node->is_deaf = false;
 }
 
 static void append(char *output, size_t size, const char *text)

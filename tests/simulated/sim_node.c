@@ -555,14 +555,15 @@ void sim_receive(struct sim_node *node, const uint8_t *frame, size_t size)
 		return;
 	if (packet[0] >> 4 != 6) {
 		if (node->fault == SIM_FAULT_VERSION)
-			node->fault = SIM_FAULT_MUTE;
+			node->is_deaf = true;
 		return;
 	}
 	if (!(frame[0] & 1) && memcmp(frame, node->mac, 6))
 		return;
 	payload = (size_t)(packet[4] << 8 | packet[5]);
 	if (payload > size - 14 - HEADER || !is_for_me(node, packet + 24) ||
-	    node->fault == SIM_FAULT_MUTE || node->state != NUT_STATE_READY || node->is_disabled)
+	    node->fault == SIM_FAULT_MUTE || node->is_deaf || node->state != NUT_STATE_READY ||
+	    node->is_disabled)
 		return;
 	if (!packet[7] && node->fault == SIM_FAULT_HOP_LIMIT_ZERO)
 		return;
