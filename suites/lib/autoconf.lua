@@ -123,13 +123,13 @@ end
 -- Let time pass until the last moment at which the lifetime ("valid" or "preferred") is certainly not over.
 function list:wait_until_last_moment(prefix_text, kind)
 	local life = self.entries[prefix_text][kind]
-	self.t:wait(math.max(0, life.from + timing.earliest(life.seconds) - LAST_MOMENT - self.t:now()))
+	timing.wait_until(self.t, life.from + timing.earliest(life.seconds) - LAST_MOMENT)
 end
 
 -- Let time pass until the lifetime is certainly over.
 function list:wait_until_over(prefix_text, kind)
 	local life = self.entries[prefix_text][kind]
-	self.t:wait(math.max(0, life.from + timing.latest(life.seconds) - self.t:now()))
+	timing.wait_until(self.t, life.from + timing.latest(life.seconds))
 end
 
 -- --- asking the NUT -------------------------------------------------------------------------------------------

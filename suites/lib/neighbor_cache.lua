@@ -451,7 +451,7 @@ end
 -- Nothing confirms that the neighbour is reachable for the longest ReachableTime.
 function step.REACHABLE(entry)
 	local over = entry.confirmed + timing.latest(entry.reachable_time * timing.MAX_RANDOM_FACTOR)
-	entry.t:wait(math.max(0, over - entry.t:now()))
+	timing.wait_until(entry.t, over)
 	move(entry, "STALE", entry.mac, "it was not confirmed within ReachableTime", cache.DISCOVERY, cache.DISCOVERY)
 end
 

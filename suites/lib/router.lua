@@ -437,13 +437,15 @@ end
 -- Let time pass until there is one second left in which the entry must still be there.
 function list:wait_until_last_second(what)
 	local earliest = self:expiry(what)
-	self.t:wait(math.max(0, earliest - 1 - self.t:now()))
+	timing.wait_until(self.t, earliest - 1)
 end
 
--- Let time pass until the entry of a router, or of a prefix, is gone for certain; a millisecond more than that.
+-- Let time pass until the entry of a router, or of a prefix, is gone for certain.
 function list:wait_until_expired(what)
 	local _, latest = self:expiry(what)
-	self.t:wait(latest and math.max(0, latest + 0.001 - self.t:now()) or 0)
+	if latest then
+		timing.wait_until(self.t, latest)
+	end
 end
 
 -- The shortest and the longest ReachableTime that the NUT may have drawn, seconds (RFC 4861 section 6.3.2).
