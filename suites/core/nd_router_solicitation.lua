@@ -119,6 +119,18 @@ local function watch_until(first)
 	return first + timing.latest(second) + timing.latest(third)
 end
 
+-- RFC 7559 section 2.1 has the host go on when the router that advertises itself is no default router. The list
+-- does not ask for that, so it is only noted.
+local function note_router_without_lifetime(t)
+	enable_interface(t)
+	expect_solicitation(t, FIRST, SEND, "the interface came up again")
+	t.tr1:send(ip6{ src = t.tr1.link_local, dst = "ff02::1" } / router.advertisement{ router_lifetime = 0 })
+	local _, long = timing.solicitation_distance(1)
+	local goes_on = expect_solicitation(t, timing.latest(long), SEND, "RFC 7559 2.1: the host must go on", "MAY")
+	t:note(goes_on and "the NUT goes on to solicit after an advertisement with Router Lifetime 0, as RFC 7559 2.1 has it"
+		or "an advertisement with Router Lifetime 0 ends the NUT's solicitations; RFC 7559 2.1 has it go on")
+end
+
 for _, row in ipairs{
 	{ part = "A", title = "A: Valid Router Advertisement, No Source Link-layer Address Option" },
 	{ part = "B", title = "B: Valid Router Advertisement, Source Link-layer Address Option", has_address = true },
@@ -144,6 +156,10 @@ for _, row in ipairs{
 			-- It is silent because it has a router.
 			routers:wait_for_address()
 			routers:expect_first_hop(t.tr1)
+
+			if row.part == "A" then
+				note_router_without_lifetime(t)
+			end
 		end,
 	}
 end
