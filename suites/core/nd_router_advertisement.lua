@@ -69,6 +69,7 @@ test {
 
 -- --- v6LC.2.2.12: advertisements that are not valid ------------------------------------------------------------------
 
+-- That no node has of itself.
 local STRANGE_HOP_LIMIT = 33
 
 for _, row in ipairs{

@@ -49,24 +49,36 @@ end
 
 -- What must be right in every solicitation. `tried`: when duplicate address detection began.
 local function check_solicitation(t, packet, at, tried)
-	t:check(packet.ip6.dst == ALL_ROUTERS and packet.ether.dst == multicast_mac(ALL_ROUTERS),
-		"a Router Solicitation goes to all routers, ff02::2", { clause = SEND })
-	t:check(packet.ip6.hop_limit == 255 and packet.rs.code == 0, "its Hop Limit is 255 and its code 0", { clause = SEND })
-	t:check(packet.rs.reserved == 0, "its Reserved field is zero", { clause = FORMAT })
-	t:check(not packet:has("fragment"), "it has no Fragment header", { clause = NO_FRAGMENT })
+	local header, message = packet.ip6, packet.rs
+	t:check(header.dst == ALL_ROUTERS and packet.ether.dst == multicast_mac(ALL_ROUTERS),
+		string.format("a Router Solicitation goes to all routers (%s), this one to %s, %s", ALL_ROUTERS, header.dst,
+			packet.ether.dst),
+		{ clause = SEND })
+	t:check(header.hop_limit == 255 and message.code == 0,
+		string.format("a Router Solicitation has Hop Limit 255 and code 0, this one %d and %d", header.hop_limit,
+			message.code),
+		{ clause = SEND })
+	t:check(message.reserved == 0,
+		string.format("the Reserved field of a Router Solicitation is zero, this one is 0x%08x", message.reserved),
+		{ clause = FORMAT })
+	t:check(not packet:has("fragment"), "a Router Solicitation must not have a Fragment header", { clause = NO_FRAGMENT })
 
-	local option, source = packet.rs.nd_slla, packet.ip6.src
+	local option, source = message.nd_slla, header.src
 	if source == "::" then
-		t:check(not option, "from the unspecified address it has no Source Link-Layer Address", { clause = NO_OPTION })
+		t:check(not option, "a Router Solicitation from :: must not have a Source Link-Layer Address",
+			{ clause = NO_OPTION })
 		return
 	end
-	t:check(in_prefix(source, "fe80::/64"), source .. " is an address of the interface", { clause = FORMAT })
+	t:check(in_prefix(source, "fe80::/64"), string.format("%s is no address of the interface that is enabled", source),
+		{ clause = SEND })
 	t:check(at - tried >= timing.earliest(timing.RETRANS),
-		string.format("it comes from %s, %.3f s after duplicate address detection began, which takes %g s", source,
-			at - tried, timing.RETRANS),
+		string.format("the Router Solicitation comes from %s, %.3f s after duplicate address detection began, which "
+			.. "takes %g s", source, at - tried, timing.RETRANS),
 		{ clause = setup.ADDRESS })
-	t:check(option, "it should have the Source Link-Layer Address", { clause = OPTION })
-	t:check(not option or option.mac == t.nut.mac, "the Source Link-Layer Address is the NUT's", { clause = SEND })
+	t:check(option, string.format("a Router Solicitation from %s should have the Source Link-Layer Address", source),
+		{ clause = OPTION })
+	t:check(not option or option.mac == t.nut.mac, string.format("the Source Link-Layer Address is %s, the NUT has %s",
+		option and option.mac, t.nut.mac), { clause = SEND })
 end
 
 -- --- v6LC.2.2.1: nobody answers ------------------------------------------------------------------------------
