@@ -3,6 +3,7 @@
  * ("fault<TAB>test<TAB>verdict") against the simulated node with that fault, and
  * compares the verdict. The tests of a fault are one run. TAP on stdout. Every test
  * of the matrices must be in them with "none" and PASS, and with some fault and FAIL.
+ * A test that ends in "*" stands for all tests that begin so and are there with "none".
  * -t and -f choose lines, by how the test's id begins and by the fault.
  */
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
@@ -19,7 +21,7 @@
 #include "runners/run.h"
 #include "tests/simulated/sim.h"
 
-#define LINES_MAX 4096
+#define LINES_MAX 16384
 
 /* A line of a matrix, and what the run said of it. */
 struct line {
@@ -29,8 +31,8 @@ struct line {
 	bool is_chosen;
 	bool is_over;
 	char seen[16];
-	char reason[512];
-	char signature[256];
+	char *reason; /* NULL before a report */
+	char *signature;
 };
 
 struct matrix {
@@ -64,10 +66,8 @@ static void take_result(const struct batch *batch, const json_t *report)
 	if (!line)
 		return;
 	(void)snprintf(line->seen, sizeof(line->seen), "%s", json_string_or(report, "verdict", ""));
-	(void)snprintf(line->reason, sizeof(line->reason), "%s",
-		       json_string_or(report, "reason", ""));
-	(void)snprintf(line->signature, sizeof(line->signature), "%s",
-		       json_string_or(report, "signature", ""));
+	line->reason = xstrdup(json_string_or(report, "reason", ""));
+	line->signature = xstrdup(json_string_or(report, "signature", ""));
 }
 
 static int take_report(void *user, json_t *report, struct err *err)
@@ -173,6 +173,55 @@ static void read_matrix(const char *path, struct matrix *matrix)
 	}
 }
 
+static bool is_pattern(const struct line *line)
+{
+	return line->test[strlen(line->test) - 1] == '*';
+}
+
+static bool is_listed(const struct matrix *matrix, const char *fault, const char *test)
+{
+	for (size_t i = 0; i < matrix->count; i++)
+		if (!strcmp(matrix->lines[i].fault, fault) && !strcmp(matrix->lines[i].test, test))
+			return true;
+	return false;
+}
+
+/* Lines for all tests that the pattern stands for and that have none of their own. */
+static void expand(struct matrix *matrix, const struct line *pattern, size_t tests)
+{
+	size_t length = strlen(pattern->test) - 1;
+
+	for (size_t i = 0; i < tests; i++) {
+		const struct line *right = &matrix->lines[i];
+		struct line *line = &matrix->lines[matrix->count];
+
+		if (strcmp(right->fault, "none") != 0 ||
+		    strncmp(right->test, pattern->test, length) != 0 ||
+		    is_listed(matrix, pattern->fault, right->test))
+			continue;
+		if (matrix->count == LINES_MAX)
+			bail_out(pattern->test, "too many lines");
+		*line = *pattern;
+		(void)snprintf(line->test, sizeof(line->test), "%s", right->test);
+		matrix->count++;
+	}
+}
+
+static void choose(struct matrix *matrix, const char *test, const char *fault)
+{
+	size_t count = matrix->count;
+
+	for (size_t i = 0; i < count; i++)
+		if (is_pattern(&matrix->lines[i]))
+			expand(matrix, &matrix->lines[i], count);
+	for (size_t i = 0; i < matrix->count; i++) {
+		struct line *line = &matrix->lines[i];
+
+		line->is_chosen = !is_pattern(line) && !strncmp(line->test, test, strlen(test)) &&
+				  (!fault || !strcmp(line->fault, fault));
+	}
+}
+
 /* Both return how many are not as they should be. */
 
 static unsigned print_lines(const struct matrix *matrix, size_t *shown)
@@ -188,7 +237,7 @@ static unsigned print_lines(const struct matrix *matrix, size_t *shown)
 		printf("%s %zu - %s with fault %s: %s\n", ok ? "ok" : "not ok", ++*shown,
 		       line->test, line->fault, line->verdict);
 		if (!ok)
-			printf("# got '%s' %s\n", line->seen, line->reason);
+			printf("# got '%s' %s\n", line->seen, line->reason ? line->reason : "");
 		else if (*line->reason)
 			printf("# %s [%s]\n", line->reason, line->signature);
 		failed += !ok;
@@ -243,9 +292,7 @@ int main(int argc, char **argv)
 	}
 	for (int i = optind; i < argc; i++)
 		read_matrix(argv[i], &matrix);
-	for (size_t i = 0; i < matrix.count; i++)
-		matrix.lines[i].is_chosen = !strncmp(matrix.lines[i].test, test, strlen(test)) &&
-					    (!fault || !strcmp(matrix.lines[i].fault, fault));
+	choose(&matrix, test, fault);
 	run_all(&matrix, scratch);
 	failed = print_lines(&matrix, &shown);
 	if (!*test && !fault)

@@ -14,7 +14,6 @@ X(NA_FULL, "na-full", "answers unicast solicitations with its link-layer address
 X(PROBE_SOURCE, "probe-source", "probes from the address that it uses with the neighbour")
 X(REACHABLE_SHORT, "reachable-short", "draws the shortest ReachableTime")
 X(REACHABLE_LONG, "reachable-long", "draws the longest ReachableTime")
-X(RS_THREE, "rs-three", "solicits routers three times, as RFC 4861 has it")
 X(DAD_NONCE, "dad-nonce", "tries an address with a nonce, as RFC 7527 has it")
 X(DAD_DELAY, "dad-delay", "tries an address after the longest delay")
 X(STABLE, "stable", "makes identifiers by RFC 7217 from the beginning")
@@ -201,6 +200,7 @@ X(RS_NO_OPTION, "rs-no-option", "Router Solicitation without its link-layer addr
 X(RS_UNSPECIFIED, "rs-unspecified", "Router Solicitation from ::, with its link-layer address")
 X(RS_LEARNT, "rs-learnt", "makes an entry of the sender of a Router Solicitation")
 X(RS_ANSWERED, "rs-answered", "a host that answers Router Solicitations")
+X(RS_THREE, "rs-three", "solicits routers three times, as RFC 4861 had it")
 
 /* Router Advertisements: RFC 4861 6.1.2, 6.3.4 */
 X(RA_SOURCE, "ra-source", "takes a Router Advertisement from a global address")

@@ -96,7 +96,7 @@ struct loop_timer *sim_nd_after(const struct sim_node *node, int64_t delay_ns, l
 				void *user)
 {
 	if (node->fault == SIM_FAULT_LATE)
-		delay_ns += delay_ns / 9 + 100 * NS_PER_MS;
+		delay_ns += delay_ns / 12 + 50 * NS_PER_MS;
 	return loop_timer_start(node->loop, loop_now_ns(node->loop) + delay_ns, cb, user);
 }
 

@@ -139,13 +139,33 @@ static bool is_unicast(const struct sim_neighbour *neighbour)
 	       (fault != SIM_FAULT_NS_GO_ON || neighbour->solicitations <= SOLICITATIONS_MAX);
 }
 
+/* The source of what waits, or of a probe the link-local address, as RFC 4861 7.2.2 leaves open. */
+static const uint8_t *solicitation_source(const struct sim_neighbour *neighbour)
+{
+	const struct sim_node *node = neighbour->node;
+	bool is_local = neighbour->state == SIM_PROBE ? node->fault != SIM_FAULT_PROBE_SOURCE
+						      : node->fault == SIM_FAULT_NS_SOURCE;
+
+	return is_local || !sim_address_is_mine(node, neighbour->source)
+		       ? sim_address_link_local(node)
+		       : neighbour->source;
+}
+
+/* RFC 7048 4: after three solicitations other routers are tried, though more go to this neighbour. */
+static void doubt_router(const struct sim_neighbour *neighbour)
+{
+	struct sim_node *node = neighbour->node;
+
+	if (neighbour->state == SIM_PROBE && (neighbour->solicitations > SOLICITATIONS_MAX ||
+					      (neighbour->solicitations == SOLICITATIONS_MAX &&
+					       node->fault == SIM_FAULT_NS_BACK_OFF)))
+		sim_route_mark(node, neighbour->address, false);
+}
+
 static void solicit(void *user)
 {
 	struct sim_neighbour *neighbour = user;
 	struct sim_node *node = neighbour->node;
-	bool is_local = (neighbour->state == SIM_PROBE || neighbour->state == SIM_DELAY)
-				? node->fault != SIM_FAULT_PROBE_SOURCE
-				: node->fault == SIM_FAULT_NS_SOURCE;
 
 	neighbour->timer = NULL;
 	if (neighbour->state == SIM_DELAY) {
@@ -157,9 +177,10 @@ static void solicit(void *user)
 		return;
 	}
 	neighbour->solicitations++;
-	sim_neighbour_solicit(node, is_local ? sim_address_link_local(node) : neighbour->source,
-			      neighbour->address, is_unicast(neighbour) ? neighbour->mac : NULL,
-			      255, node->fault != SIM_FAULT_NS_NO_OPTION);
+	doubt_router(neighbour);
+	sim_neighbour_solicit(node, solicitation_source(neighbour), neighbour->address,
+			      is_unicast(neighbour) ? neighbour->mac : NULL, 255,
+			      node->fault != SIM_FAULT_NS_NO_OPTION);
 	start(neighbour, solicitation_pause_ns(neighbour), solicit);
 }
 
@@ -212,9 +233,7 @@ void sim_neighbour_send(struct sim_node *node, const uint8_t next_hop[16], const
 		enqueue(neighbour, packet, size);
 		return;
 	}
-	memcpy(neighbour->source,
-	       sim_address_is_mine(node, packet + 8) ? packet + 8 : sim_address_link_local(node),
-	       16);
+	memcpy(neighbour->source, packet + 8, 16);
 	if (neighbour->state == SIM_NONE) {
 		neighbour->state = SIM_INCOMPLETE;
 		neighbour->solicitations = 0;
