@@ -6,6 +6,8 @@ local dad = {}
 
 -- Every unicast address is tried before it is assigned.
 dad.TRIED = "RFC 4862 5.4 MUST"
+-- Before that the node joins its solicited-node group, to hear of another node that tries it.
+dad.JOINED = "RFC 4862 5.4.2 MUST"
 -- One that has turned out to be a duplicate is never assigned.
 dad.DUPLICATE = "RFC 4862 5.4.5 MUST NOT"
 -- The identifier came from the hardware address, so another node has the same: IP is off altogether.
@@ -91,6 +93,21 @@ function dad.expect_period(t, trial)
 	end
 	t:expect_none(dad.solicitation(trial.address),
 		{ during = 0, clause = dad.TRIED, why = "the address must be tried once, DupAddrDetectTransmits is 1" })
+end
+
+-- The NUT joins the solicited-node group of the address, which it tells by MLD, version 2 or 1. (It must have
+-- joined before it tries the address; the report itself may be late by the random delay of MLD.) Returns when.
+function dad.expect_joined(t, address, within)
+	local group = solicited_node(address)
+	local options = { from = t.nut, within = within, clause = dad.JOINED, level = "MAY",
+		why = "a report of version 2 that has the solicited-node group" }
+	local report, at = t:expect(mld2_report{ mld2_record{ group = group } }, options)
+	if report then
+		return at
+	end
+	options.within, options.level = 0, "MUST"
+	options.why = "the NUT must join the solicited-node group of the address that it tries"
+	return select(2, t:expect(mld_report{ group = group }, options))
 end
 
 -- Until it is over: nobody who asks for the address is answered. `why` says what was sent to the NUT.

@@ -180,6 +180,12 @@ static void assign(struct sim_address *address)
 		sim_neighbour_announce(node, address->address);
 }
 
+/* It delays its solicitation, but not joining the group, as Linux does. */
+static bool joins_at_once(const struct sim_node *node)
+{
+	return node->fault == SIM_FAULT_DAD_JOINED || node->fault == SIM_FAULT_DAD_DEAF_EARLY;
+}
+
 /* DupAddrDetectTransmits, for this address. */
 static unsigned count_transmits(const struct sim_address *address)
 {
@@ -201,7 +207,7 @@ static void detect(void *user)
 		assign(address);
 		return;
 	}
-	if (!address->solicitations++)
+	if (!address->solicitations++ && !joins_at_once(node))
 		sim_group_join(node, address->address);
 	sim_neighbour_solicit(node, unspecified, address->address, NULL,
 			      node->fault == SIM_FAULT_DAD_HOP_LIMIT ? 64 : 255,
@@ -223,6 +229,8 @@ static void try(struct sim_address *address, int64_t delay_ns)
 	identify(address, address->address + 8);
 	address->state = SIM_TENTATIVE;
 	address->solicitations = 0;
+	if (joins_at_once(address->node))
+		sim_group_join(address->node, address->address);
 	after(address, delay_ns, detect);
 }
 
@@ -281,7 +289,10 @@ bool sim_address_take_duplicate(struct sim_node *node, const uint8_t target[16],
 
 	if (!address || address->state != SIM_TENTATIVE)
 		return false;
-	if (is_sign && node->fault != SIM_FAULT_DAD_DEAF && node->fault != SIM_FAULT_DAD_ANSWER)
+	if (node->fault == SIM_FAULT_DAD_DEAF || node->fault == SIM_FAULT_DAD_ANSWER ||
+	    (node->fault == SIM_FAULT_DAD_DEAF_EARLY && !address->solicitations))
+		is_sign = false;
+	if (is_sign)
 		give_up(address);
 	return true;
 }

@@ -27,6 +27,8 @@ void sim_group_join(struct sim_node *node, const uint8_t address[16])
 	};
 	size_t size;
 
+	if (node->fault == SIM_FAULT_DAD_UNJOINED)
+		return;
 	memcpy(report + 25, address + 13, 3);
 	size = sim_build_icmp(packet, source, routers, 1, report, sizeof(report));
 	memmove(packet + HEADER + sizeof(alert), packet + HEADER, size - HEADER);
