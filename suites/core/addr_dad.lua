@@ -39,9 +39,10 @@ test {
 -- TN1 tries the address before the NUT does: the NUT must be listening while it waits for the random moment of its own
 -- solicitation, and a solicitation that comes before one is sent says that the address is a duplicate.
 local function interfere_early(t, address)
-	-- IP may be off after the duplicate before.
+	-- IP may be off after the duplicate before. It must not come back while the interface is still up.
+	t:command{ "ip", "link", "set", "dev", "eth0", "down" }
 	t:command{ "sysctl", "-w", "net.ipv6.conf.eth0.disable_ipv6=0" }
-	dad.restart(t)
+	t:command{ "ip", "link", "set", "dev", "eth0", "up" }
 	dad.expect_joined(t, address, dad.START)
 	t.tn1:send(dad.foreign(address))
 	local trial = dad.expect_tried(t, address, dad.START, { clause = dad.JOINED, level = "MAY",

@@ -6,6 +6,8 @@ local dad = {}
 
 -- Every unicast address is tried before it is assigned.
 dad.TRIED = "RFC 4862 5.4 MUST"
+-- Each by itself: that its identifier was tried in another address is not enough.
+dad.EACH = "RFC 4862 5.4 MUST NOT"
 -- Before that the node joins its solicited-node group, to hear of another node that tries it.
 dad.JOINED = "RFC 4862 5.4.2 MUST"
 -- One that has turned out to be a duplicate is never assigned.
