@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
@@ -17,6 +18,7 @@
 #include "base/report.h"
 #include "db/store.h"
 #include "orchestrator/child.h"
+#include "orchestrator/config.h"
 #include "orchestrator/lab.h"
 
 #define DEADLINE_MS 60000
@@ -80,6 +82,84 @@ static int store_list(struct orchestrator *lab, const struct list *list, const c
 	return lab_set(lab->db, list->name, text, err);
 }
 
+static const json_t *find_set(const json_t *sets, const char *name)
+{
+	const json_t *set;
+	size_t i;
+
+	json_array_foreach(sets, i, set)
+		if (!strcmp(json_string_or(set, "name", ""), name))
+			return set;
+	return NULL;
+}
+
+/* Why the set cannot be asked for, with those that can. */
+static int refuse_set(const json_t *sets, const char *name, struct err *err)
+{
+	struct buf usable = BUF_INIT(LIMIT_NAME * 64);
+	auto_free char *text = NULL;
+	const json_t *set;
+	size_t i;
+
+	json_array_foreach(sets, i, set)
+		if (json_int_or(set, "implemented", 0) > 0)
+			buf_printf(&usable, "%s%s", usable.size ? ", " : "",
+				   json_string_or(set, "name", ""));
+	text = buf_take_string(&usable);
+	return err_set(err, LAB_EINVALID, "test set '%.*s' %s; expected one of %s", (int)LIMIT_NAME,
+		       name, find_set(sets, name) ? "has no test yet" : "does not exist", text);
+}
+
+int catalogue_check_sets(struct orchestrator *lab, const json_t *names, struct err *err)
+{
+	auto_free char *text = NULL;
+	auto_json json_t *sets = NULL;
+	const json_t *name;
+	size_t i;
+	int rc;
+
+	rc = lab_get(lab->db, lists[0].name, &text, err);
+	if (rc < 0 || !text)
+		return rc < 0 ? rc : 0;
+	rc = json_parse(text, strlen(text), &sets, err);
+	if (rc < 0)
+		return rc;
+	json_array_foreach(names, i, name) {
+		const json_t *set = find_set(sets, json_string_value(name));
+
+		if (!set || json_int_or(set, "implemented", 0) == 0)
+			return refuse_set(sets, json_string_value(name), err);
+	}
+	return 0;
+}
+
+static void check_configured(struct orchestrator *lab, const char *what, const char *sets_json)
+{
+	auto_json json_t *names = NULL;
+	struct err err = ERR_INIT;
+	int rc = json_parse(sets_json, strlen(sets_json), &names, &err);
+
+	if (rc >= 0)
+		rc = catalogue_check_sets(lab, names, &err);
+	if (rc < 0)
+		lab_complain(what, &err);
+}
+
+/* Names in the configuration that mean nothing would only show when a night has failed. */
+static void check_configuration(struct orchestrator *lab)
+{
+	const struct config *config = lab->config;
+
+	check_configured(lab, "configuration: sets", config->sets_json);
+	for (size_t i = 0; i < config->source_count; i++) {
+		auto_free char *what =
+			xasprintf("configuration: sets of source '%s'", config->sources[i].name);
+
+		if (strcmp(config->sources[i].sets_json, config->sets_json) != 0)
+			check_configured(lab, what, config->sources[i].sets_json);
+	}
+}
+
 static void start_list(struct orchestrator *lab);
 
 static void on_end(const struct child_end *end, void *user)
@@ -98,6 +178,8 @@ static void on_end(const struct child_end *end, void *user)
 			     list->name, end->exit_status, end->log_tail);
 	if (rc < 0)
 		lab_complain("list of tests", &err);
+	else if (list == &lists[0] && !lab->stopping)
+		check_configuration(lab);
 	(void)unlink(path); /* else the next start sweeps it */
 	lab->catalogue_list++;
 	if (!lab->stopping && lab->catalogue_list < LIST_COUNT)

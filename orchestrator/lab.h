@@ -122,6 +122,11 @@ int run_start(struct orchestrator *lab, struct cycle_row *cycle, int64_t run_id,
 /* Have the runner list its sets, then the clauses; failures are logged and leave what was there. */
 void catalogue_start(struct orchestrator *lab);
 void catalogue_stop(struct orchestrator *lab);
+/*
+ * LAB_EINVALID unless every name of the list is a set with a test. Before the runner has listed
+ * its sets for the first time, in the first second of a new lab, everything is fine.
+ */
+int catalogue_check_sets(struct orchestrator *lab, const json_t *names, struct err *err);
 
 /* --- trigger.c: what people ask for ------------------------------------------ */
 

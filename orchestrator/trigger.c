@@ -105,7 +105,7 @@ int trigger_add_local(struct orchestrator *lab, const char *name, const char *im
 /* --- trigger ------------------------------------------------------------------------ */
 
 /* The sets asked for, or the configured ones; the caller frees *ret_json. */
-static int read_sets(const struct orchestrator *lab, const json_t *request, char **ret_json,
+static int read_sets(struct orchestrator *lab, const json_t *request, char **ret_json,
 		     struct err *err)
 {
 	const json_t *sets = json_object_get(request, "sets"), *set;
@@ -125,6 +125,8 @@ static int read_sets(const struct orchestrator *lab, const json_t *request, char
 			return err_set(err, LAB_EINVALID, "field 'sets': element %zu is no name",
 				       i);
 	}
+	if (catalogue_check_sets(lab, sets, err) < 0)
+		return err_prefix(err, "field 'sets'");
 	*ret_json = json_text(sets);
 	return 0;
 }
