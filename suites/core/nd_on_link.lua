@@ -22,7 +22,7 @@ local function expect_on_link(routers, node, from, to, clause, why)
 	node:send(ip6{ src = from, dst = to } / echo.request(1))
 	t:expect(echo.reply(1, 8, { src = to, dst = from }), { to = node, within = echo.WINDOW, clause = clause,
 		why = string.format("%s: the reply must go straight to %s", why, node.name) })
-	t:expect(ip6{ dst = solicited_node(from), hop_limit = 255 } / ns{ code = 0, target = from },
+	t:expect(ip6{ dst = solicited_node(from), hop_limit = 255 } / ns{ code = 0, reserved = 0, target = from },
 		{ from = t.nut, within = 0, clause = clause, why = string.format("%s: %s must be solicited", why, from) })
 end
 

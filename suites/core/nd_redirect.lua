@@ -31,7 +31,7 @@ end
 local function check_solicitation(t, way, solicitation)
 	t:check(solicitation, "the NUT has to solicit TN2 before it can send to it", { clause = redirect.TARGET })
 	t:check(solicitation:matches(ip6{ dst = solicited_node(way.peer), hop_limit = 255 }
-		/ ns{ code = 0, nd_slla{ mac = t.nut.mac } }),
+		/ ns{ code = 0, reserved = 0, nd_slla{ mac = t.nut.mac } }),
 		"a multicast solicitation has the link-layer address of its sender", { clause = "RFC 4861 7.2.2 MUST" })
 	t:check(solicitation.ip6.src == way.nut,
 		string.format("the solicitation comes from %s, the packet that waits from %s", solicitation.ip6.src, way.nut),

@@ -29,14 +29,14 @@ end
 local function expect_defence(t)
 	t.tn1:send(solicitation(t, { src = "::", dst = solicited_node(t.nut.link_local), options = {} }))
 	t:expect(ip6{ dst = "ff02::1", hop_limit = 255 }
-		/ na{ code = 0, solicited = 0, router = 0, target = t.nut.link_local, nd_tlla{ mac = t.nut.mac } },
+		/ na{ code = 0, reserved = 0, solicited = 0, router = 0, target = t.nut.link_local, nd_tlla{ mac = t.nut.mac } },
 		{ within = echo.WINDOW, clause = cache.ANSWER, why = "the same without the error must be answered to all nodes" })
 end
 
 local function expect_answer(t)
 	t.tn1:send(solicitation(t, {}))
 	t:expect(ip6{ dst = t.tn1.link_local, hop_limit = 255 }
-		/ na{ code = 0, solicited = 1, router = 0, target = t.nut.link_local },
+		/ na{ code = 0, reserved = 0, solicited = 1, router = 0, target = t.nut.link_local },
 		{ to = t.tn1, within = echo.WINDOW, clause = cache.ANSWER, why = "the same without the error must be answered" })
 end
 
@@ -160,7 +160,7 @@ local function expect_late_answer(t, node)
 	end
 	entry:advertise{ solicited = true, override = true }
 	t:expect(ip6{ dst = node.link_local, hop_limit = 255 }
-		/ na{ code = 0, router = 0, solicited = 1, target = t.nut.link_local },
+		/ na{ code = 0, reserved = 0, router = 0, solicited = 1, target = t.nut.link_local },
 		{ to = node, within = 1, clause = cache.ANSWER,
 			why = "a solicitation without a link-layer address must be answered when the sender is resolved" })
 end

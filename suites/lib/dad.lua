@@ -35,7 +35,7 @@ local PERIOD = timing.RETRANS
 
 -- What the NUT sends to try `target`: RFC 4862 5.4.2. A nonce in it is fine (RFC 7527).
 function dad.solicitation(target)
-	return ip6{ src = "::", hop_limit = 255 } / ns{ code = 0, target = target }
+	return ip6{ src = "::", hop_limit = 255 } / ns{ code = 0, reserved = 0, target = target }
 end
 
 -- What another node sends that tries the same address at the same time ...
@@ -121,7 +121,7 @@ end
 -- the answer to a multicast solicitation has the link-layer address, which is the `option`.
 function dad.expect_answer(t, node, address, option, clause, why)
 	t:expect(ip6{ dst = node.link_local, hop_limit = 255 }
-		/ na{ code = 0, router = 0, solicited = 1, target = address, option },
+		/ na{ code = 0, reserved = 0, router = 0, solicited = 1, target = address, option },
 		{ from = t.nut, to = node, within = ANSWER, clause = clause or dad.ANSWER, why = why })
 end
 
@@ -149,7 +149,7 @@ end
 function dad.expect_defended(t, address)
 	t.tn1:send(dad.foreign(address))
 	t:expect(ip6{ dst = "ff02::1", hop_limit = 255 }
-		/ na{ code = 0, solicited = 0, router = 0, target = address, nd_tlla{ mac = t.nut.mac } },
+		/ na{ code = 0, reserved = 0, solicited = 0, router = 0, target = address, nd_tlla{ mac = t.nut.mac } },
 		{ from = t.nut, within = ANSWER, clause = dad.ANSWER, why = "the NUT must defend its address" })
 end
 

@@ -209,13 +209,13 @@ end
 local function multicast_solicitation(entry)
 	local group = solicited_node(entry.address)
 	return ether{ dst = multicast_mac(group) } / ip6{ dst = group, hop_limit = 255 }
-		/ ns{ code = 0, target = entry.address, nd_slla{ mac = entry.t.nut.mac } }
+		/ ns{ code = 0, reserved = 0, target = entry.address, nd_slla{ mac = entry.t.nut.mac } }
 end
 
 -- The link-layer address of the sender SHOULD be in it and may be left out.
 local function unicast_solicitation(entry)
 	return ether{ dst = entry.mac } / ip6{ dst = entry.address, hop_limit = 255 }
-		/ ns{ code = 0, target = entry.address }
+		/ ns{ code = 0, reserved = 0, target = entry.address }
 end
 
 local function reply(entry, number)
@@ -278,9 +278,9 @@ local function expect_resolution(entry, clause, text)
 			asked.ether.dst, group), { clause = cache.RESOLVE })
 	t:check(asked.ns.nd_slla and asked.ns.nd_slla.mac == t.nut.mac,
 		"a multicast solicitation must have the NUT's link-layer address", { clause = cache.RESOLVE })
-	t:check(asked.ip6.hop_limit == 255 and asked.ns.code == 0,
-		string.format("the solicitation has Hop Limit %d and Code %d, they must be 255 and 0", asked.ip6.hop_limit,
-			asked.ns.code), { clause = cache.DISCOVERY })
+	t:check(asked.ip6.hop_limit == 255 and asked.ns.code == 0 and asked.ns.reserved == 0,
+		string.format("the solicitation has Hop Limit %d, Code %d and Reserved 0x%08x, they must be 255, 0 and 0",
+			asked.ip6.hop_limit, asked.ns.code, asked.ns.reserved), { clause = cache.DISCOVERY })
 	t:check(asked.ip6.src == entry.nut,
 		string.format("a packet from %s waits, so that should be the source of the solicitation", entry.nut),
 		{ clause = cache.REPEAT })
@@ -407,10 +407,9 @@ function methods:solicit(given)
 	end
 
 	local weak = unknown and is_should(self.record_clause)
-	local answer, at = t:expect(ip6{ dst = self.address, hop_limit = 255 }
-		/ na{ code = 0, router = 0, solicited = 1, target = self.nut },
+	local answer, at = t:expect(na{ target = self.nut },
 		{ from = t.nut, within = AT_ONCE, clause = cache.ANSWER, level = weak and "MAY" or "MUST",
-			why = "a solicitation must be answered by an advertisement with Solicited set" })
+			why = "a solicitation must be answered by an advertisement" })
 	if not answer then
 		local asked = t:expect(any_solicitation(self),
 			{ within = 0, clause = self.record_clause, level = "MAY", why = "or the NUT solicits the neighbour first" })
@@ -418,6 +417,12 @@ function methods:solicit(given)
 		t:check(false, why(self, "the NUT solicits the neighbour before it answers"), { clause = self.record_clause })
 		return lose(self)
 	end
+	t:check(answer.ip6.dst == self.address and answer.ip6.hop_limit == 255,
+		string.format("the answer goes to %s with Hop Limit %d, it must go to %s with Hop Limit 255", answer.ip6.dst,
+			answer.ip6.hop_limit, self.address), { clause = cache.ANSWER })
+	t:check(answer.na.code == 0 and answer.na.router == 0 and answer.na.solicited == 1 and answer.na.reserved == 0,
+		string.format("the answer has Code %d, Router %d, Solicited %d and Reserved 0x%08x, they must be 0, 0, 1 and 0",
+			answer.na.code, answer.na.router, answer.na.solicited, answer.na.reserved), { clause = cache.ANSWER })
 	local has_address = answer.na.nd_tlla ~= nil
 	t:check(answer.ether.dst == self.mac,
 		why(self, string.format("the NUT answers to %s", answer.ether.dst)), { clause = self.record_clause })

@@ -74,6 +74,7 @@ struct sim_neighbour {
 	enum sim_state state;
 	uint8_t address[16];
 	uint8_t mac[6];
+	uint8_t first_mac[6]; /* that was known of it */
 	bool is_router;
 	uint8_t source[16]; /* of the packet that made the node look for it, or went to it last */
 	struct {

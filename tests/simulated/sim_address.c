@@ -209,10 +209,13 @@ static void detect(void *user)
 	}
 	if (!address->solicitations++ && !joins_at_once(node))
 		sim_group_join(node, address->address);
-	sim_neighbour_solicit(node, unspecified, address->address, NULL,
-			      node->fault == SIM_FAULT_DAD_HOP_LIMIT ? 64 : 255,
-			      node->fault == SIM_FAULT_DAD_OPTION);
-	after(address, node->retrans_ns, detect);
+	sim_neighbour_solicit(
+		node, node->fault == SIM_FAULT_DAD_SOURCE ? address->address : unspecified,
+		address->address, NULL, node->fault == SIM_FAULT_DAD_HOP_LIMIT ? 64 : 255,
+		node->fault == SIM_FAULT_DAD_OPTION);
+	after(address,
+	      node->retrans_ns + (node->fault == SIM_FAULT_DAD_SLOW ? 3 * NS_PER_SECOND : 0),
+	      detect);
 	if (node->fault == SIM_FAULT_DAD_EARLY && address == node->addresses)
 		sim_router_solicit(node);
 }

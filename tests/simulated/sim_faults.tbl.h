@@ -139,6 +139,15 @@ X(NA_NO_OVERRIDE, "na-no-override", "answers with the Override flag clear")
 X(NA_ROUTER, "na-router", "a host that says it is a router")
 X(NS_RESERVED, "ns-reserved", "discards one whose Reserved field is not 0")
 X(NS_UNKNOWN_OPTION, "ns-unknown-option", "discards one with an option that does not belong there")
+X(NA_SENT_HOP_LIMIT, "na-sent-hop-limit", "answers with Hop Limit 64")
+X(NA_SENT_CODE, "na-sent-code", "answers with code 1")
+X(NA_SENT_RESERVED, "na-sent-reserved", "answers with a reserved bit set")
+X(NA_SENT_TARGET, "na-sent-target", "answers for another target")
+X(NA_SENT_GROUP, "na-sent-group", "answers to all nodes")
+X(NA_SENT_MAC, "na-sent-mac", "answers with another link-layer address than its own")
+X(NA_SENT_EARLY, "na-sent-early", "answers before it takes a new link-layer address over")
+X(NA_SILENT, "na-silent", "answers no solicitation")
+X(DEFENCE_SOLICITED, "defence-solicited", "defends its address with the Solicited flag set")
 
 /* Neighbor Advertisements that come: RFC 4861 7.1.2, 7.2.5 */
 X(NA_HOP_LIMIT, "na-hop-limit", "takes a Neighbor Advertisement whose Hop Limit is not 255")
@@ -188,6 +197,15 @@ X(PROBE_IDLE, "probe-idle", "probes it though nothing is sent to it")
 X(PROBE_MULTICAST, "probe-multicast", "probes it by multicast")
 X(STALE_UNUSED, "stale-unused", "resolves it again before it sends to it")
 X(REACHABLE_KEPT, "reachable-kept", "never doubts a neighbour that answered once")
+X(NS_SENT_HOP_LIMIT, "ns-sent-hop-limit", "solicits with Hop Limit 64")
+X(NS_SENT_CODE, "ns-sent-code", "solicits with code 1")
+X(NS_SENT_RESERVED, "ns-sent-reserved", "solicits with a reserved bit set")
+X(NS_SENT_GROUP, "ns-sent-group", "solicits at all nodes instead of the solicited-node group")
+X(NS_SENT_MAC, "ns-sent-mac", "solicits with another link-layer address than its own")
+X(PROBE_OLD, "probe-old", "probes the link-layer address that it had first")
+X(PROBE_LATE, "probe-late", "probes 10 s after something is sent to it")
+X(PROBE_FAILED, "probe-failed", "goes on sending to a neighbour that did not answer its probes")
+X(REACHABLE_NEVER, "reachable-never", "doubts a neighbour 2 s after it answered")
 
 /* Router Solicitations: RFC 4861 6.3.7, RFC 7559 */
 X(RS_ONCE, "rs-once", "solicits routers once")
@@ -202,6 +220,8 @@ X(RS_UNSPECIFIED, "rs-unspecified", "Router Solicitation from ::, with its link-
 X(RS_LEARNT, "rs-learnt", "makes an entry of the sender of a Router Solicitation")
 X(RS_ANSWERED, "rs-answered", "a host that answers Router Solicitations")
 X(RS_THREE, "rs-three", "solicits routers three times, as RFC 4861 had it")
+X(RS_FAST, "rs-fast", "solicits routers every second")
+X(RS_CODE, "rs-code", "Router Solicitation with code 1")
 
 /* Router Advertisements: RFC 4861 6.1.2, 6.3.4 */
 X(RA_SOURCE, "ra-source", "takes a Router Advertisement from a global address")
@@ -228,6 +248,7 @@ X(RA_CONFIRMS, "ra-confirms", "takes an advertisement for a sign that its sender
 X(RA_FRAME, "ra-frame", "takes the frame's source where an advertisement has no address")
 X(RA_HOST, "ra-host", "does not take the sender of an advertisement for a router")
 X(RA_HOST_OPTION, "ra-host-option", "does so only if one has a link-layer address")
+X(RA_ZERO, "ra-zero", "ignores all of an advertisement whose Router Lifetime is 0")
 
 /* prefixes that are on the link, routers, routes: RFC 4861 5.2, 6.3.6, RFC 5942, RFC 4191 */
 X(ROUTER_ONE, "router-one", "knows one router at a time, the first")
@@ -262,6 +283,8 @@ X(ROUTE_DEFAULT, "route-default", "takes no route to everywhere")
 X(ROUTE_KEPT, "route-kept", "never forgets a route")
 X(ROUTE_ZERO, "route-zero", "ignores that a route has lifetime 0")
 X(ROUTE_CACHED, "route-cached", "stays with the router that a destination had first")
+X(PREFIX_EARLY, "prefix-early", "keeps a prefix for half of its lifetime")
+X(ROUTER_EARLY, "router-early", "keeps a router for half of its lifetime")
 
 /* Redirect messages: RFC 4861 8.1, 8.3 */
 X(REDIRECT_HOP_LIMIT, "redirect-hop-limit", "takes a Redirect whose Hop Limit is not 255")
@@ -318,6 +341,9 @@ X(DAD_RESOLUTION, "dad-resolution", "takes address resolution for a sign of a du
 X(DAD_TARGET, "dad-target", "takes the solicited-node group for the tentative address")
 X(DAD_SOLICITED, "dad-solicited", "takes a solicited advertisement to a group for such a sign")
 X(DAD_GOES_ON, "dad-goes-on", "goes on with IP after a duplicate link-local address")
+X(DAD_SOURCE, "dad-source", "tries an address from that address")
+X(DAD_RESERVED, "dad-reserved", "tries an address with a reserved bit set")
+X(DAD_SLOW, "dad-slow", "assigns an address 4 s after it tried it")
 
 /* autoconfiguration and lifetimes of addresses: RFC 4862 5.5, RFC 7217 */
 X(AUTO_NONE, "auto-none", "forms no address of an advertised prefix")

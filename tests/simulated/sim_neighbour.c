@@ -79,8 +79,13 @@ void sim_neighbour_solicit(struct sim_node *node, const uint8_t source[16],
 	message[24] = with_nonce ? SIM_OPTION_NONCE : SIM_OPTION_SOURCE;
 	message[25] = 1;
 	memcpy(message + 26, node->mac, 6);
+	message[1] = node->fault == SIM_FAULT_NS_SENT_CODE;
+	message[7] = node->fault == (memcmp(source, unspecified, 16) ? SIM_FAULT_NS_SENT_RESERVED
+								     : SIM_FAULT_DAD_RESERVED);
+	message[31] ^= node->fault == SIM_FAULT_NS_SENT_MAC;
 	memcpy(group + 13, target + 13, 3);
-	if (node->fault == SIM_FAULT_DAD_ALL_NODES && !memcmp(source, unspecified, 16))
+	if (node->fault == SIM_FAULT_NS_SENT_GROUP ||
+	    (node->fault == SIM_FAULT_DAD_ALL_NODES && !memcmp(source, unspecified, 16)))
 		memcpy(group, all_nodes, 16);
 	memcpy(mac + 2, group + 12, 4);
 	size = sim_build_icmp(packet, source, unicast_mac ? target : group, hop_limit, message,
@@ -93,6 +98,10 @@ static void give_up(struct sim_neighbour *neighbour)
 {
 	uint8_t address[16];
 
+	if (neighbour->node->fault == SIM_FAULT_PROBE_FAILED && neighbour->state == SIM_PROBE) {
+		neighbour->state = SIM_STALE;
+		return;
+	}
 	memcpy(address, neighbour->address, 16);
 	forget(neighbour);
 	sim_route_mark(neighbour->node, address, false);
@@ -166,6 +175,8 @@ static void solicit(void *user)
 {
 	struct sim_neighbour *neighbour = user;
 	struct sim_node *node = neighbour->node;
+	const uint8_t *mac =
+		node->fault == SIM_FAULT_PROBE_OLD ? neighbour->first_mac : neighbour->mac;
 
 	neighbour->timer = NULL;
 	if (neighbour->state == SIM_DELAY) {
@@ -179,7 +190,8 @@ static void solicit(void *user)
 	neighbour->solicitations++;
 	doubt_router(neighbour);
 	sim_neighbour_solicit(node, solicitation_source(neighbour), neighbour->address,
-			      is_unicast(neighbour) ? neighbour->mac : NULL, 255,
+			      is_unicast(neighbour) ? mac : NULL,
+			      node->fault == SIM_FAULT_NS_SENT_HOP_LIMIT ? 64 : 255,
 			      node->fault != SIM_FAULT_NS_NO_OPTION);
 	start(neighbour, solicitation_pause_ns(neighbour), solicit);
 }
@@ -194,7 +206,9 @@ static void transmit(struct sim_neighbour *neighbour, const uint8_t *packet, siz
 	if (neighbour->state == SIM_STALE && node->fault != SIM_FAULT_NO_PROBE) {
 		neighbour->state = SIM_DELAY;
 		start(neighbour,
-		      node->fault == SIM_FAULT_PROBE_EARLY ? NS_PER_SECOND : DELAY_FIRST_PROBE_NS,
+		      node->fault == SIM_FAULT_PROBE_EARLY  ? NS_PER_SECOND
+		      : node->fault == SIM_FAULT_PROBE_LATE ? 2 * DELAY_FIRST_PROBE_NS
+							    : DELAY_FIRST_PROBE_NS,
 		      solicit);
 	}
 }
@@ -264,6 +278,8 @@ static int64_t draw_reachable_ns(const struct sim_node *node)
 	switch (node->fault) {
 	case SIM_FAULT_REACHABLE_SHORT:
 		return node->reachable_ns / 2;
+	case SIM_FAULT_REACHABLE_NEVER:
+		return 2 * NS_PER_SECOND;
 	case SIM_FAULT_REACHABLE_LONG:
 		return node->reachable_ns * 3 / 2;
 	default:
@@ -278,6 +294,8 @@ static void resolve(struct sim_neighbour *neighbour, const uint8_t mac[6], enum 
 
 	sim_nd_cancel(&neighbour->timer);
 	memmove(neighbour->mac, mac, 6);
+	if (neighbour->state == SIM_NONE || neighbour->state == SIM_INCOMPLETE)
+		memcpy(neighbour->first_mac, neighbour->mac, 6);
 	neighbour->state = state;
 	neighbour->queued = 0;
 	if (state == SIM_REACHABLE && neighbour->node->fault != SIM_FAULT_REACHABLE_KEPT)
@@ -354,17 +372,26 @@ static void advertise(struct sim_node *node, const uint8_t target[16],
 		      const uint8_t destination[16], bool solicited, bool with_option)
 {
 	uint8_t message[32] = { SIM_NEIGHBOUR_ADVERTISEMENT };
-	bool overrides = with_option && node->fault != SIM_FAULT_NA_NO_OVERRIDE &&
+	enum sim_fault fault = node->fault;
+	bool overrides = with_option && fault != SIM_FAULT_NA_NO_OVERRIDE &&
 			 memcmp(destination, all_routers, 16) != 0;
 
-	message[4] = (uint8_t)((node->fault == SIM_FAULT_NA_ROUTER ? 0x80 : 0) |
-			       (solicited && node->fault != SIM_FAULT_NA_UNSOLICITED ? 0x40 : 0) |
+	if (fault == SIM_FAULT_DEFENCE_SOLICITED && destination[0] == 0xff)
+		solicited = true;
+	message[1] = fault == SIM_FAULT_NA_SENT_CODE;
+	message[4] = (uint8_t)((fault == SIM_FAULT_NA_ROUTER ? 0x80 : 0) |
+			       (solicited && fault != SIM_FAULT_NA_UNSOLICITED ? 0x40 : 0) |
 			       (overrides ? 0x20 : 0));
+	message[7] = fault == SIM_FAULT_NA_SENT_RESERVED;
 	memcpy(message + 8, target, 16);
+	message[23] ^= fault == SIM_FAULT_NA_SENT_TARGET;
 	message[24] = SIM_OPTION_TARGET;
 	message[25] = 1;
 	memcpy(message + 26, node->mac, 6);
-	sim_send_icmp(node, target, destination, 255, message, with_option ? 32 : 24);
+	message[31] ^= fault == SIM_FAULT_NA_SENT_MAC;
+	sim_send_icmp(node, target, fault == SIM_FAULT_NA_SENT_GROUP ? all_nodes : destination,
+		      fault == SIM_FAULT_NA_SENT_HOP_LIMIT ? 64 : 255, message,
+		      with_option ? 32 : 24);
 }
 
 void sim_neighbour_announce(struct sim_node *node, const uint8_t address[16])
@@ -405,6 +432,7 @@ void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packe
 	const uint8_t *source = packet + 8, *destination = packet + 24, *target = message + 8;
 	const uint8_t *mac = sim_nd_find_option(message + 24, size - 24, SIM_OPTION_SOURCE);
 	bool is_dad = !memcmp(source, unspecified, 16);
+	bool is_early = node->fault == SIM_FAULT_NA_SENT_EARLY;
 	bool with_option = (destination[0] == 0xff || node->fault == SIM_FAULT_NA_FULL) &&
 			   node->fault != SIM_FAULT_NA_NO_OPTION;
 
@@ -413,11 +441,13 @@ void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packe
 	    (sim_address_take_duplicate(node, target, is_dad) &&
 	     node->fault != SIM_FAULT_DAD_ANSWER) ||
 	    (target[0] != 0xff && !sim_address_hears(node, target)) ||
-	    (is_dad && node->fault == SIM_FAULT_NO_DEFENCE))
+	    (is_dad && node->fault == SIM_FAULT_NO_DEFENCE) || node->fault == SIM_FAULT_NA_SILENT)
 		return;
-	if (!is_dad)
+	if (!is_dad && !is_early)
 		learn_solicitor(node, source, mac);
 	advertise(node, target, is_dad ? all_nodes : source, !is_dad, with_option);
+	if (!is_dad && is_early)
+		learn_solicitor(node, source, mac);
 }
 
 size_t sim_neighbour_complete(struct sim_node *node, uint8_t *message)

@@ -57,6 +57,8 @@ void sim_route_set_prefix(struct sim_node *node, const uint8_t prefix[16], uint8
 		entry = free_one;
 	if (!entry)
 		return;
+	if (node->fault == SIM_FAULT_PREFIX_EARLY)
+		seconds = (seconds + 1) / 2;
 	memcpy(entry->prefix, prefix, 16);
 	entry->length = length;
 	entry->until_ns = sim_nd_until_ns(node, seconds);
@@ -234,6 +236,8 @@ void sim_route_set(struct sim_node *node, const uint8_t prefix[16], uint8_t leng
 		entry->preference = preference;
 	if (node->fault == SIM_FAULT_PREFERENCE_LAST)
 		prefer(node, entry);
+	if (node->fault == SIM_FAULT_ROUTER_EARLY)
+		seconds = (seconds + 1) / 2;
 	if (is_new || node->fault != SIM_FAULT_ROUTER_LIFETIME)
 		entry->until_ns = sim_nd_until_ns(
 			node, node->fault == SIM_FAULT_ROUTER_KEPT ? UINT32_MAX : seconds);

@@ -40,6 +40,7 @@ void sim_router_solicit(struct sim_node *node)
 	uint8_t message[16] = { SIM_ROUTER_SOLICITATION, [8] = SIM_OPTION_SOURCE, [9] = 1 };
 
 	memcpy(message + 10, node->mac, 6);
+	message[1] = node->fault == SIM_FAULT_RS_CODE;
 	message[7] = node->fault == SIM_FAULT_RS_RESERVED;
 	sim_send_icmp(node,
 		      node->fault == SIM_FAULT_RS_UNSPECIFIED ? unspecified
@@ -60,7 +61,7 @@ static void solicit_again(void *user)
 	    (node->fault == SIM_FAULT_RS_THREE && node->solicitations == SOLICITATIONS_MAX))
 		return;
 	node->solicitation_timer = sim_nd_after(node, node->solicitation_ns, solicit_again, node);
-	if (node->fault != SIM_FAULT_RS_EVEN)
+	if (node->fault != SIM_FAULT_RS_EVEN && node->fault != SIM_FAULT_RS_FAST)
 		node->solicitation_ns *= 2;
 	if (node->solicitation_ns > SOLICITATION_MAX_NS)
 		node->solicitation_ns = SOLICITATION_MAX_NS;
@@ -69,8 +70,9 @@ static void solicit_again(void *user)
 void sim_router_start(struct sim_node *node, int64_t delay_ns)
 {
 	sim_nd_cancel(&node->solicitation_timer);
-	node->solicitation_ns =
-		node->fault == SIM_FAULT_RS_SLOW ? 10 * NS_PER_SECOND : SOLICITATION_NS;
+	node->solicitation_ns = node->fault == SIM_FAULT_RS_SLOW   ? 10 * NS_PER_SECOND
+				: node->fault == SIM_FAULT_RS_FAST ? NS_PER_SECOND
+								   : SOLICITATION_NS;
 	node->solicitation_timer = sim_nd_after(node, delay_ns, solicit_again, node);
 }
 
@@ -219,7 +221,8 @@ void sim_router_take_advertisement(struct sim_node *node, const uint8_t *packet,
 		sim_router_take_invalid(node, packet, message);
 		return;
 	}
-	if (packet[24] != 0xff && node->fault == SIM_FAULT_RA_UNICAST)
+	if ((packet[24] != 0xff && node->fault == SIM_FAULT_RA_UNICAST) ||
+	    (!lifetime && node->fault == SIM_FAULT_RA_ZERO))
 		return;
 	take_parameters(node, message);
 	sim_route_set(node, unspecified, 0, source,
