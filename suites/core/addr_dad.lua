@@ -21,15 +21,19 @@ test {
 		t.nut:reboot()
 		local trial = dad.expect_tried(t, dad.LINK_LOCAL, dad.START,
 			{ why = "the NUT must try its link-local address" })
-		t:check(not trial.packet.ns.nd_slla, "its source is ::, so it has no source link-layer address",
+		t:check(not trial.packet.ns.nd_slla, "a solicitation from :: must not have a source link-layer address",
 			{ clause = "RFC 4861 4.3 MUST NOT" })
 		t:check(trial.packet.ip6.dst == solicited_node(trial.address),
-			"it goes to the solicited-node group of the address", { clause = "RFC 4862 5.4.2 MUST" })
+			string.format("the solicitation goes to %s, it must go to the solicited-node group of %s",
+				trial.packet.ip6.dst, trial.address),
+			{ clause = dad.JOINED })
 
 		-- The boot may have taken longer than all of it: this looks at the times of what came.
 		dad.expect_period(t, trial)
 		local joined = dad.expect_joined(t, trial.address, 0)
-		t:note(string.format("the group was joined %.3f s before the address was tried", trial.at - joined))
+		local before = trial.at - joined
+		t:note(string.format("the NUT told that it joined the group %.3f s %s it tried the address", math.abs(before),
+			before < 0 and "after" or "before"))
 
 		-- Another node tries the same address: the NUT has it now and defends it.
 		dad.expect_defended(t, trial.address)
@@ -93,6 +97,7 @@ local function interfere(t, row)
 	end
 end
 
+-- The clauses of a row, and `more`.
 local function requires(row, more)
 	local clauses = { dad.TRIED, dad.NO_ANSWER, table.unpack(more) }
 	for _, clause in ipairs(row.is_duplicate and { dad.DUPLICATE, dad.DISABLED } or { dad.ANSWER }) do

@@ -32,6 +32,10 @@ test {
 		addresses:expect_valid(X)
 		addresses:wait_until_over(X, "valid")
 		addresses:expect_invalid(X)
+
+		-- The address is not on the list any more, so the prefix makes one as it did at first.
+		addresses:advertise(t.tr1, option(X, 40, 20))
+		addresses:expect_formed(X)
 	end,
 }
 

@@ -1,5 +1,6 @@
 -- Duplicate address detection: RFC 4862 section 5.4. A test learns from the NUT's own solicitation which address
 -- it tries, does something to that address while it is tentative, and then looks whether the NUT has it.
+local setup = use "setup"
 local timing = use "timing"
 
 local dad = {}
@@ -77,14 +78,14 @@ function dad.start(t)
 	return dad.expect_tried(t, dad.LINK_LOCAL, dad.START, { why = "the NUT must try its link-local address" })
 end
 
--- How long it is until duplicate address detection is over, whatever came of it. It may be over already.
-function dad.remaining(t, trial)
-	return math.max(0, trial.at + timing.latest(PERIOD) - t:now())
+-- When duplicate address detection is over, whatever came of it.
+function dad.over(trial)
+	return trial.at + timing.latest(PERIOD)
 end
 
 -- Until it is over: the address is tried once, and not used before.
 function dad.expect_period(t, trial)
-	t:wait(dad.remaining(t, trial))
+	timing.wait_until(t, dad.over(trial))
 	local used, when = t:expect(ip6{ src = trial.address }, { within = 0, clause = dad.TRIED, level = "MAY",
 		why = "a host may say something from its new address" })
 	if used then
@@ -112,9 +113,11 @@ function dad.expect_joined(t, address, within)
 	return select(2, t:expect(mld_report{ group = group }, options))
 end
 
--- Until it is over: nobody who asks for the address is answered. `why` says what was sent to the NUT.
+-- Until it is over: nobody who asks for the address is answered, nor afterwards about what was asked before. What a
+-- node tells all routers of a new address is no answer (RFC 9131). `why` says what was sent to the NUT.
 function dad.expect_silence(t, trial, why)
-	t:expect_none(na{ target = trial.address }, { during = dad.remaining(t, trial), clause = dad.NO_ANSWER, why = why })
+	t:expect_none(ip6{ dst = not_equal("ff02::2") } / na{ target = trial.address },
+		{ during = math.max(0, dad.over(trial) - t:now()), clause = dad.NO_ANSWER, why = why })
 end
 
 -- The NUT advertises the address to the node that asked: the Solicited flag is set, the Router flag is not, and
@@ -127,7 +130,7 @@ end
 
 -- The NUT has the address: it answers address resolution, by multicast and by unicast.
 function dad.expect_assigned(t, trial, clause, why)
-	t:wait(dad.remaining(t, trial))
+	timing.wait_until(t, dad.over(trial))
 	t.tn1:send(dad.question(t.tn1, trial.address))
 	dad.expect_answer(t, t.tn1, trial.address, nd_tlla{ mac = t.nut.mac }, clause, why)
 	t.tn1:send(dad.question(t.tn1, trial.address, trial.address))
@@ -137,7 +140,7 @@ end
 -- The NUT does not have the address, and has not used it since the last packet that was sent to it.
 function dad.expect_not_assigned(t, trial, clause, why)
 	clause, why = clause or dad.DUPLICATE, why or "a duplicate must not be assigned"
-	t:wait(dad.remaining(t, trial))
+	timing.wait_until(t, dad.over(trial))
 	t:expect_none(ip6{ src = trial.address }, { during = 0, clause = clause, why = why })
 	t.tn1:send(dad.question(t.tn1, trial.address))
 	t.tn1:send(dad.question(t.tn1, trial.address, trial.address))
@@ -164,10 +167,10 @@ function dad.expect_disabled(t, trial)
 	t:expect_none(ip6{}, { from = t.nut, during = 10, clause = dad.DISABLED,
 		why = "after a duplicate link-local address nothing should be sent" })
 	t.tr1:send(ip6{ src = t.tr1.link_local, dst = "ff02::1" }
-		/ ra{ router_lifetime = 1800, nd_prefix{ prefix = "2001:db8:0:b::" } })
+		/ ra{ router_lifetime = 1800, nd_prefix{ prefix = setup.PREFIX } })
 	t:expect_none(ip6{}, { from = t.nut, during = dad.FORM, clause = dad.DISABLED,
 		why = "after a duplicate link-local address no other address should be tried" })
-	t.tn1:send(dad.foreign(eui64("2001:db8:0:b::", t.nut.mac)))
+	t.tn1:send(dad.foreign(eui64(setup.PREFIX, t.nut.mac)))
 	t:expect_none(ip6{}, { from = t.nut, during = SILENCE, clause = dad.DISABLED,
 		why = "after a duplicate link-local address no other address should be defended" })
 end

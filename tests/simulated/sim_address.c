@@ -442,7 +442,8 @@ void sim_address_take_prefix(struct sim_node *node, const uint8_t option[32])
 		set_lifetimes(address, option);
 		return;
 	}
-	if (!sim_get32(option + 4) && node->fault != SIM_FAULT_AUTO_ZERO)
+	if ((!sim_get32(option + 4) && node->fault != SIM_FAULT_AUTO_ZERO) ||
+	    (node->fault == SIM_FAULT_AUTO_ONCE && address->state != SIM_FREE))
 		return;
 	sim_nd_cancel(&address->timer);
 	*address = (struct sim_address){ .node = node,

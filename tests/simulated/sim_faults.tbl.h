@@ -347,6 +347,7 @@ X(DAD_SLOW, "dad-slow", "assigns an address 4 s after it tried it")
 
 /* autoconfiguration and lifetimes of addresses: RFC 4862 5.5, RFC 7217 */
 X(AUTO_NONE, "auto-none", "forms no address of an advertised prefix")
+X(AUTO_ONCE, "auto-once", "forms an address of a prefix only once")
 X(AUTO_ONE, "auto-one", "has one address of a prefix, that of the latest")
 X(AUTO_FLAG, "auto-flag", "forms an address of a prefix without the A flag")
 X(AUTO_LINK_LOCAL, "auto-link-local", "takes the link-local prefix for one like others")
