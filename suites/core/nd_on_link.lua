@@ -139,7 +139,7 @@ test {
 	id = "v6LC.2.1.4.B",
 	title = "Host Prefix List (Hosts Only) - Part B: Prefix Lifetime updated by Router Advertisement",
 	role = "host",
-	requires = { router.DISCOVERY, echo.REPLY },
+	requires = { router.DISCOVERY, router.OFF_LINK, echo.REPLY },
 	run = function(t)
 		local routers = set_up_router(t)
 		advertise_prefix(routers)
@@ -148,5 +148,10 @@ test {
 		t:wait(PAUSE)
 		expect_on_link(routers, t.tn1, t.tn1.global, t.nut.link_local, router.DISCOVERY,
 			string.format("the Valid Lifetime of prefix X was set to %d s again %d s ago", LIFETIME, PAUSE))
+
+		-- Zero takes the prefix off the list at once (RFC 4861 6.3.4). As in part A it is TR2 that asks then.
+		advertise(routers, router.prefix_x{ valid_lifetime = 0, preferred_lifetime = 0 })
+		routers:expect_off_link(t.tr2.global, t.tr2, { to = t.nut.link_local,
+			why = "prefix X was advertised with Valid Lifetime 0, the reply must go to TR1" })
 	end,
 }

@@ -7,6 +7,9 @@ local setup = use "setup"
 
 -- --- 2.1.2: packets that wait for a neighbour's link-layer address
 
+-- How soon other packets that wait would make a careless node solicit their neighbour again, seconds.
+local AGAIN = 0.2
+
 -- `count` Echo Requests from a neighbour that keeps silent, the first of them number `first`.
 local function send_requests(t, node, first, count)
 	for number = first, first + count - 1 do
@@ -16,8 +19,10 @@ end
 
 -- The neighbour is solicited, and nothing else is sent to it.
 local function expect_waiting(t, node, first, count)
-	t:expect(ip6{ dst = solicited_node(node.link_local) } / ns{ target = node.link_local },
-		{ from = t.nut, within = 1, clause = cache.RESOLVE, why = node.name .. " must be solicited" })
+	local solicitation = ip6{ dst = solicited_node(node.link_local) } / ns{ target = node.link_local }
+	t:expect(solicitation, { from = t.nut, within = 1, clause = cache.RESOLVE, why = node.name .. " must be solicited" })
+	t:expect_none(solicitation, { during = AGAIN, clause = cache.RESOLVE,
+		why = "a neighbour must be solicited once every RetransTimer, however many packets wait for it" })
 	for number = first, first + count - 1 do
 		t:expect_none(echo.any_reply(number),
 			{ during = 0, clause = cache.RESOLVE, why = "a reply must wait until " .. node.name .. " is resolved" })
@@ -104,16 +109,17 @@ local function nut_address(routers, scope)
 	return scope == "global" and routers:address() or routers.t.nut.link_local
 end
 
--- Hosts should take over the RetransTimer that a router advertises.
+-- Hosts should take over the RetransTimer that a router advertises, and keep it when one advertises none.
 local RETRANS_TIMER = "RFC 4861 6.3.4 SHOULD"
+local UNSPECIFIED = "RFC 4861 6.3.4 MUST NOT"
 
 -- Solicitations for a silent `node` that asks for a reply: MAX_MULTICAST_SOLICIT of them, RetransTimer (`seconds`)
--- apart. `rate` is the clause that an early one breaks.
+-- apart. `rate` is the clause that an early one breaks. False if they are not so and did not have to be.
 local function expect_solicitations(routers, node, scope, seconds, rate)
 	local entry = cache.entry(routers.t, node,
 		{ address = node[scope], nut = nut_address(routers, scope), retrans_timer = seconds, rate = rate })
 	entry:reach("INCOMPLETE")
-	entry:verify()
+	return entry:verify()
 end
 
 for _, row in ipairs{
@@ -125,8 +131,8 @@ for _, row in ipairs{
 		title = string.format("Neighbor Solicitation Origination, Address Resolution - Part %s: "
 			.. "Neighbor Solicitation Origination, %s", row.part, row.title),
 		role = "host",
-		requires = cache.requires{ RETRANS_TIMER, setup.ADDRESS },
-		timeout = 300,
+		requires = cache.requires{ RETRANS_TIMER, UNSPECIFIED, setup.ADDRESS },
+		timeout = 400,
 		run = function(t)
 			local routers = set_up(t)
 			expect_solicitations(routers, t.tn1, row.scope, 1)
@@ -134,7 +140,11 @@ for _, row in ipairs{
 			-- The same with another RetransTimer. The NUT may go on to look for TN1 (RFC 7048), so it is TR3
 			-- that asks, a neighbour like any other.
 			routers:advertise(t.tr1, { retrans_timer = 5000 })
-			expect_solicitations(routers, t.tr3, row.scope, 5, RETRANS_TIMER)
+			if expect_solicitations(routers, t.tr3, row.scope, 5, RETRANS_TIMER) then
+				-- Zero tells nothing, in particular not that the default holds again.
+				routers:advertise(t.tr1, { retrans_timer = 0 })
+				expect_solicitations(routers, t.tr2, row.scope, 5, UNSPECIFIED)
+			end
 		end,
 	}
 end

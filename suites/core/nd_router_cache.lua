@@ -133,6 +133,8 @@ test {
 -- Prefix Y of 96 bits, and TN1's addresses in it. Its 64 bits are what an address of the NUT would begin with.
 local PREFIX_Y, LENGTH_Y = "2001:db8:0:19::", 96
 local ON_LINK_Y, OFF_LINK_Y = PREFIX_Y .. "b1", PREFIX_Y .. "b2"
+-- In the same 64 bits, and not in prefix Y.
+local OUTSIDE_Y = "2001:db8:0:19:1::b1"
 local LIFETIME_Y = 20
 
 -- Addresses are formed of prefixes that fit the interface identifier, 64 bits on Ethernet, and of no others.
@@ -156,6 +158,8 @@ test {
 		-- ... and on link like any other. Another address when it is not any more: the Destination Cache may
 		-- still have the first one.
 		routers:expect_on_link(ON_LINK_Y, t.tn1)
+		routers:expect_off_link(OUTSIDE_Y, t.tn1, { clause = router.DISCOVERY,
+			why = "the prefix that is on link has 96 bits, which the address does not have, so the reply must go to TR1" })
 		routers:wait_until_expired(PREFIX_Y .. "/" .. LENGTH_Y)
 		routers:expect_off_link(OFF_LINK_Y, t.tn1)
 	end,

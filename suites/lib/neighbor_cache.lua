@@ -302,7 +302,7 @@ local function longest_distance(distance)
 end
 
 -- The rest of the three solicitations, which `solicitation` (a pattern) says the form of: RetransTimer apart, by
--- the clause `rate` not less. False if one did not come and did not have to.
+-- the clause `rate` not less. False if one did not come, or came early, and that was only a SHOULD.
 local function expect_further(entry, solicitation, clause, rate)
 	local t = entry.t
 	for count = entry.solicitations + 1, timing.SOLICITATIONS do
@@ -315,10 +315,12 @@ local function expect_further(entry, solicitation, clause, rate)
 			return false
 		end
 		local distance = at - entry.solicited
-		t:check(distance >= timing.earliest(entry.retrans_timer),
+		if not t:check(distance >= timing.earliest(entry.retrans_timer),
 			string.format("solicitation %d comes %.3f s after the one before, RetransTimer is %g s", count, distance,
 				entry.retrans_timer),
-			{ clause = rate })
+			{ clause = rate }) then
+			return false
+		end
 		if distance > timing.latest(entry.retrans_timer) then
 			t:note(string.format("solicitation %d comes %.3f s after the one before: the NUT backs off, as RFC 7048 allows",
 				count, distance))

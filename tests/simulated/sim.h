@@ -334,6 +334,8 @@ void sim_neighbour_solicit(struct sim_node *node, const uint8_t source[16],
  * own link-local address; its size.
  */
 size_t sim_neighbour_complete(struct sim_node *node, uint8_t *message);
+/* By a fault: what the neighbour sends confirms that it is reachable. */
+void sim_neighbour_hint(struct sim_node *node, const uint8_t address[16]);
 /* Tell routers of a new address of the node's, RFC 9131 section 4.1. */
 void sim_neighbour_announce(struct sim_node *node, const uint8_t address[16]);
 /* Valid messages. */

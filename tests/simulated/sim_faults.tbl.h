@@ -148,6 +148,8 @@ X(NA_SENT_MAC, "na-sent-mac", "answers with another link-layer address than its 
 X(NA_SENT_EARLY, "na-sent-early", "answers before it takes a new link-layer address over")
 X(NA_SILENT, "na-silent", "answers no solicitation")
 X(DEFENCE_SOLICITED, "defence-solicited", "defends its address with the Solicited flag set")
+X(NS_ANY_TARGET, "ns-any-target", "answers for every address")
+X(NS_NO_RESOLUTION, "ns-no-resolution", "does not take it for the answer that it waits for")
 
 /* Neighbor Advertisements that come: RFC 4861 7.1.2, 7.2.5 */
 X(NA_HOP_LIMIT, "na-hop-limit", "takes a Neighbor Advertisement whose Hop Limit is not 255")
@@ -178,6 +180,7 @@ X(NA_ROUTER_SOLICITED, "na-router-solicited", "ignores the Router flag without S
 X(NA_ROUTER_OPTION, "na-router-option", "ignores the Router flag without a link-layer address")
 X(NA_RESERVED, "na-reserved", "discards one whose Reserved field is not 0")
 X(NA_UNKNOWN_OPTION, "na-unknown-option", "discards one with an option that does not belong there")
+X(NA_OVERRIDE_NEEDED, "na-override-needed", "resolves an address by none without Override")
 
 /* address resolution and reachability: RFC 4861 7.2.2, 7.3 */
 X(NS_ONCE, "ns-once", "solicits once instead of three times")
@@ -206,6 +209,10 @@ X(PROBE_OLD, "probe-old", "probes the link-layer address that it had first")
 X(PROBE_LATE, "probe-late", "probes 10 s after something is sent to it")
 X(PROBE_FAILED, "probe-failed", "goes on sending to a neighbour that did not answer its probes")
 X(REACHABLE_NEVER, "reachable-never", "doubts a neighbour 2 s after it answered")
+X(NS_EACH_PACKET, "ns-each-packet", "solicits for each packet that waits")
+X(DELAY_RESTARTS, "delay-restarts", "begins DELAY anew with each packet")
+X(PROBE_HOLDS, "probe-holds", "sends nothing to a neighbour while it probes it")
+X(ECHO_CONFIRMS, "echo-confirms", "takes an Echo Request for a confirmation of reachability")
 
 /* Router Solicitations: RFC 4861 6.3.7, RFC 7559 */
 X(RS_ONCE, "rs-once", "solicits routers once")
@@ -249,6 +256,9 @@ X(RA_FRAME, "ra-frame", "takes the frame's source where an advertisement has no 
 X(RA_HOST, "ra-host", "does not take the sender of an advertisement for a router")
 X(RA_HOST_OPTION, "ra-host-option", "does so only if one has a link-layer address")
 X(RA_ZERO, "ra-zero", "ignores all of an advertisement whose Router Lifetime is 0")
+X(RETRANS_ZERO, "retrans-zero", "takes a Retrans Timer of 0 for the default")
+X(REACHABLE_ZERO, "reachable-zero", "takes a Reachable Time of 0 for the default")
+X(RA_NO_RESOLUTION, "ra-no-resolution", "does not take one for the answer that it waits for")
 
 /* prefixes that are on the link, routers, routes: RFC 4861 5.2, 6.3.6, RFC 5942, RFC 4191 */
 X(ROUTER_ONE, "router-one", "knows one router at a time, the first")
@@ -285,6 +295,8 @@ X(ROUTE_ZERO, "route-zero", "ignores that a route has lifetime 0")
 X(ROUTE_CACHED, "route-cached", "stays with the router that a destination had first")
 X(PREFIX_EARLY, "prefix-early", "keeps a prefix for half of its lifetime")
 X(ROUTER_EARLY, "router-early", "keeps a router for half of its lifetime")
+X(PREFIX_ZERO, "prefix-zero", "ignores that a prefix has lifetime 0")
+X(PREFIX_AS_64, "prefix-as-64", "takes 64 bits of every prefix to be on the link")
 
 /* Redirect messages: RFC 4861 8.1, 8.3 */
 X(REDIRECT_HOP_LIMIT, "redirect-hop-limit", "takes a Redirect whose Hop Limit is not 255")
@@ -321,6 +333,8 @@ X(REDIRECT_ADDRESS, "redirect-address", "forms an address of a prefix in one")
 X(REDIRECT_SOURCE_MAC, "redirect-source-mac", "takes the Source Link-Layer Address option of one")
 X(REDIRECT_HOST, "redirect-host", "does not take the target for a router")
 X(REDIRECT_ROUTER, "redirect-router", "takes every target for a router")
+X(REDIRECT_NO_RESOLUTION, "redirect-no-resolution",
+  "does not take one for the answer that it waits for")
 
 /* duplicate address detection: RFC 4862 5.4 */
 X(NO_DAD, "no-dad", "assigns its address without looking for a duplicate")

@@ -245,8 +245,14 @@ void sim_neighbour_send(struct sim_node *node, const uint8_t next_hop[16], const
 		forget(neighbour);
 	if (neighbour->state == SIM_INCOMPLETE) {
 		enqueue(neighbour, packet, size);
+		if (node->fault == SIM_FAULT_NS_EACH_PACKET)
+			sim_neighbour_solicit(node, neighbour->source, next_hop, NULL, 255, true);
 		return;
 	}
+	if (neighbour->state == SIM_PROBE && node->fault == SIM_FAULT_PROBE_HOLDS)
+		return;
+	if (neighbour->state == SIM_DELAY && node->fault == SIM_FAULT_DELAY_RESTARTS)
+		start(neighbour, DELAY_FIRST_PROBE_NS, solicit);
 	memcpy(neighbour->source, packet + 8, 16);
 	if (neighbour->state == SIM_NONE) {
 		neighbour->state = SIM_INCOMPLETE;
@@ -307,13 +313,14 @@ static void resolve(struct sim_neighbour *neighbour, const uint8_t mac[6], enum 
 
 /* The faults of what the link-layer address in a message does to an entry. */
 struct learning {
-	enum sim_fault not_cached, keep_mac, keep_state, stale, confirms, frame;
+	enum sim_fault not_cached, no_resolution, keep_mac, keep_state, stale, confirms, frame;
 };
 
 static const struct learning *find_learning(uint8_t type)
 {
 	static const struct learning solicitation = {
 		.not_cached = SIM_FAULT_NS_NOT_CACHED,
+		.no_resolution = SIM_FAULT_NS_NO_RESOLUTION,
 		.keep_mac = SIM_FAULT_NS_KEEP_MAC,
 		.keep_state = SIM_FAULT_NS_KEEP_STATE,
 		.stale = SIM_FAULT_NS_STALE,
@@ -322,6 +329,7 @@ static const struct learning *find_learning(uint8_t type)
 	};
 	static const struct learning advertisement = {
 		.not_cached = SIM_FAULT_RA_NOT_CACHED,
+		.no_resolution = SIM_FAULT_RA_NO_RESOLUTION,
 		.keep_mac = SIM_FAULT_RA_KEEP_MAC,
 		.keep_state = SIM_FAULT_RA_KEEP_STATE,
 		.stale = SIM_FAULT_RA_STALE,
@@ -330,6 +338,7 @@ static const struct learning *find_learning(uint8_t type)
 	};
 	static const struct learning redirect = {
 		.not_cached = SIM_FAULT_REDIRECT_NOT_CACHED,
+		.no_resolution = SIM_FAULT_REDIRECT_NO_RESOLUTION,
 		.keep_mac = SIM_FAULT_REDIRECT_KEEP_MAC,
 		.keep_state = SIM_FAULT_REDIRECT_KEEP_STATE,
 		.stale = SIM_FAULT_REDIRECT_STALE,
@@ -351,7 +360,9 @@ struct sim_neighbour *sim_neighbour_learn(struct sim_node *node, uint8_t type,
 
 	if (!mac && node->fault == fault->frame)
 		mac = node->sender;
-	if (!mac || node->fault == fault->not_cached || (!is_new && node->fault == fault->keep_mac))
+	if (!mac || node->fault == fault->not_cached ||
+	    (!is_new && node->fault == fault->keep_mac) ||
+	    (is_new && neighbour && node->fault == fault->no_resolution))
 		return neighbour;
 	if (!neighbour)
 		neighbour = make(node, address);
@@ -364,6 +375,14 @@ struct sim_neighbour *sim_neighbour_learn(struct sim_node *node, uint8_t type,
 	else if (is_new || memcmp(neighbour->mac, mac, 6) != 0 || node->fault == fault->stale)
 		resolve(neighbour, mac, SIM_STALE);
 	return neighbour;
+}
+
+void sim_neighbour_hint(struct sim_node *node, const uint8_t address[16])
+{
+	struct sim_neighbour *neighbour = sim_neighbour_find(node, address);
+
+	if (neighbour && neighbour->state != SIM_INCOMPLETE)
+		resolve(neighbour, neighbour->mac, SIM_REACHABLE);
 }
 
 /* --- messages ------------------------------------------------------------------------- */
@@ -440,7 +459,8 @@ void sim_neighbour_take_solicitation(struct sim_node *node, const uint8_t *packe
 	    !is_valid_solicitation(node, packet, target, mac) ||
 	    (sim_address_take_duplicate(node, target, is_dad) &&
 	     node->fault != SIM_FAULT_DAD_ANSWER) ||
-	    (target[0] != 0xff && !sim_address_hears(node, target)) ||
+	    (target[0] != 0xff && !sim_address_hears(node, target) &&
+	     node->fault != SIM_FAULT_NS_ANY_TARGET) ||
 	    (is_dad && node->fault == SIM_FAULT_NO_DEFENCE) || node->fault == SIM_FAULT_NA_SILENT)
 		return;
 	if (!is_dad && !is_early)
@@ -503,7 +523,7 @@ static void update(struct sim_neighbour *neighbour, const struct advertised *sai
 	const uint8_t *mac = takes ? said->mac : neighbour->mac;
 
 	if (neighbour->state == SIM_INCOMPLETE) {
-		if (!said->mac)
+		if (!said->mac || (fault == SIM_FAULT_NA_OVERRIDE_NEEDED && !said->overrides))
 			return;
 		neighbour->is_router = said->is_router;
 		resolve(neighbour, said->mac, said->is_solicited ? SIM_REACHABLE : SIM_STALE);

@@ -447,6 +447,8 @@ static void reply(const struct walk *walk, const uint8_t *message, size_t size)
 		source = asked;
 	memcpy(answer, message, size);
 	answer[0] = ECHO_REPLY;
+	if (node->fault == SIM_FAULT_ECHO_CONFIRMS)
+		sim_neighbour_hint(node, walk->packet + 8);
 	if (node->fault == SIM_FAULT_ECHO_IDENTIFIER)
 		answer[5]++;
 	if (node->fault == SIM_FAULT_ECHO_SEQUENCE)

@@ -57,6 +57,10 @@ void sim_route_set_prefix(struct sim_node *node, const uint8_t prefix[16], uint8
 		entry = free_one;
 	if (!entry)
 		return;
+	if (node->fault == SIM_FAULT_PREFIX_ZERO && !seconds)
+		return;
+	if (node->fault == SIM_FAULT_PREFIX_AS_64)
+		length = 64;
 	if (node->fault == SIM_FAULT_PREFIX_EARLY)
 		seconds = (seconds + 1) / 2;
 	memcpy(entry->prefix, prefix, 16);

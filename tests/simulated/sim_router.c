@@ -121,6 +121,10 @@ static void take_parameters(struct sim_node *node, const uint8_t *message)
 	if (reachable_ms && node->fault != SIM_FAULT_REACHABLE_TIME &&
 	    (node->fault != SIM_FAULT_REACHABLE_TIME_FIRST || node->reachable_ns == REACHABLE_NS))
 		node->reachable_ns = reachable_ms * NS_PER_MS;
+	if (!retrans_ms && node->fault == SIM_FAULT_RETRANS_ZERO)
+		node->retrans_ns = NS_PER_SECOND;
+	if (!reachable_ms && node->fault == SIM_FAULT_REACHABLE_ZERO)
+		node->reachable_ns = REACHABLE_NS;
 	if (retrans_ms && node->fault != SIM_FAULT_RETRANS_IGNORED)
 		node->retrans_ns = retrans_ms * NS_PER_MS;
 }
