@@ -166,8 +166,12 @@ static int call(struct nut *nut, const char *command, int64_t deadline_ns, json_
 		return rc;
 	if (!agent->answered) {
 		nut_set_trouble(nut, NUT_STATE_HUNG,
-				"the guest agent did not answer within %lld ms",
-				(long long)limit_ms);
+				"the guest agent did not answer within %lld ms%s",
+				(long long)limit_ms,
+				nut->state == NUT_STATE_STARTING
+					? " of the start: a kernel needs virtio_pci and "
+					  "virtio_console, built in or among its modules"
+					: "");
 		return err_set(err, LAB_ETIMEOUT, "%s", nut->trouble);
 	}
 	if (agent->answer_rc < 0)

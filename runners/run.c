@@ -254,6 +254,10 @@ static int learn_link_local(struct run *run, struct err *err)
 		struct nut_exec_result result = { 0 };
 
 		rc = run->target.ops->exec(run->target.self, argv, EXEC_TIMEOUT_MS, &result, err);
+		if (!rc && result.error_output && strstr(result.error_output, "does not exist"))
+			rc = err_set(err, LAB_EVIRT,
+				     "the NUT has no interface eth0: its kernel has no driver for "
+				     "virtio_net, built in or among the modules that it was given");
 		if (!rc)
 			rc = parse_link_local(result.output ? result.output : "",
 					      run->nut_link_local, err);

@@ -44,11 +44,11 @@ declare("mute", 30, function(t) t:wait(0.1) end, { ["net.ipv6.conf.eth0.hop_limi
 declare("missing", 30, function(t) t:command{ "no-such-program" } end)
 END
 
-# job NAME JSON: the reports of a run are in $TMP/NAME.reports; the runner is in the background.
+# start_job NAME JSON [INITRAMFS]: the reports of a run are in $TMP/NAME.reports; the runner is in the background.
 start_job() {
   mkdir -p "$TMP/$1"
   jq -n --arg scratch "$TMP/$1" --arg image "$KERNEL_IMAGE" --arg name "trouble-$1-$$" \
-    --arg initramfs "$TMP/image/out/initramfs.img" "{kind: \"run\", name: \$name, scratch: \$scratch,
+    --arg initramfs "${3:-$TMP/image/out/initramfs.img}" "{kind: \"run\", name: \$name, scratch: \$scratch,
     image: \$image, initramfs: \$initramfs, accelerator: \"tcg\", clock: \"real\", memory_mib: 256,
     retries: 1} + $2" >"$TMP/$1.json"
   "$BUILD/testlab-runner" "$TMP/$1.json" 3>"$TMP/$1.reports" 2>"$TMP/$1.log" >&2 &
@@ -88,6 +88,16 @@ kill -9 $pids
 wait $runner
 is $? 0 "the run goes on when QEMU is killed"
 is "$(verdicts killed)" "answer.1 ERROR answer.2 PASS" "that attempt is an ERROR, the next one is on a new NUT"
+
+# --- a kernel without a driver for its link -------------------------------------------
+cp -al "$KERNEL_MODULES" "$TMP/modules"
+find "$TMP/modules" -name 'virtio_net.ko*' -delete
+jq --arg modules "$TMP/modules" '.modules = $modules | .scratch += "-bare"' "$TMP/image.json" >"$TMP/bare.json"
+"$BUILD/testlab-builder" "$TMP/bare.json" 3>"$TMP/bare.reports" 2>"$TMP/bare.log" >&2
+start_job linkless '{tests: ["answer"]}' "$TMP/image-bare/out/initramfs.img"
+wait $runner
+like "$(tail -n 1 "$TMP/linkless.reports" | jq -r .text)" 'no interface eth0: its kernel has no driver for virtio_net' \
+  "a NUT without a link says why"
 
 # --- a run that is told to stop ------------------------------------------------------
 start_job stopped '{tests: ["answer"]}'
