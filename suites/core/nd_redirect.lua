@@ -46,7 +46,7 @@ for _, row in ipairs(COMBINATIONS) do
 		title = string.format("Redirected On-link: Valid (Hosts Only) - Part %s: %s", part, name),
 		role = "host",
 		requires = with.tlla and cache.requires(redirect.requires{ redirect.TARGET, redirect.SUPPORT, cache.ADVERTISED })
-			or redirect.requires{ redirect.TARGET, "RFC 4861 7.2.2 MUST", "RFC 4861 7.2.2 SHOULD" },
+			or redirect.requires{ redirect.TARGET, redirect.OTHERS, "RFC 4861 7.2.2 MUST", "RFC 4861 7.2.2 SHOULD" },
 		timeout = 60,
 		run = function(t)
 			local way, hop = redirect.set_up(t), redirect.on_link(t)
@@ -65,6 +65,7 @@ for _, row in ipairs(COMBINATIONS) do
 			end
 			-- TN2 has answered by now, as the host that it is.
 			redirect.expect_by(t, way, hop, redirect.TARGET, "the Redirect says that TN2 is on link")
+			redirect.expect_tn3_by_tr1(t, way)
 		end,
 	}
 
@@ -72,14 +73,16 @@ for _, row in ipairs(COMBINATIONS) do
 		id = "v6LC.2.3.4." .. part,
 		title = string.format("Redirected to Alternate Router: Valid (Hosts Only) - Part %s: %s", part, name),
 		role = "host",
-		requires = redirect.requires(),
+		requires = redirect.requires{ redirect.OTHERS },
 		timeout = 60,
 		run = function(t)
 			local way, hop = redirect.set_up(t), redirect.by(t.tr2)
 			redirect.meet(t, t.tr2)
 			redirect.expect_by_tr1(t, way)
 			redirect.send(t, redirect.message(t, way, hop, with))
-			redirect.expect_followed(t, way, hop)
+			if redirect.expect_followed(t, way, hop) then
+				redirect.expect_tn3_by_tr1(t, way)
+			end
 		end,
 	}
 end

@@ -10,6 +10,8 @@ local redirects = {}
 -- A host should follow a valid Redirect ...
 redirects.FOLLOW = "RFC 4861 8.3 SHOULD"
 redirects.SUPPORT = "RFC 8504 5.4 SHOULD"
+-- ... must go on to send to other destinations by the router that it has chosen ...
+redirects.OTHERS = "RFC 8504 5.4 MUST"
 -- ... must take what it names for a neighbour or a router, and its link-layer address for unconfirmed ...
 redirects.TARGET = "RFC 4861 8.3 MUST"
 -- ... must discard an invalid one, and must not let what is no defect keep it from following.
@@ -87,6 +89,13 @@ end
 function redirects.expect_by(t, way, hop, clause, why, size)
 	local reply = ask(t, way, size)
 	return t:check(reply.ether.dst == hop.mac, describe(t, way, hop, why), { clause = clause })
+end
+
+-- A Redirect is about one destination. What goes to TN3, which is in TN2's prefix, goes by TR1 as before.
+function redirects.expect_tn3_by_tr1(t, way)
+	local other = { nut = way.nut, peer = t.tn3.global, number = way.number + 0x100 }
+	redirects.expect_by(t, other, redirects.by(t.tr1), redirects.OTHERS,
+		"the Redirect was about TN2, and TN3 is another destination")
 end
 
 -- What every test begins with.

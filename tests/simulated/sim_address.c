@@ -440,6 +440,8 @@ void sim_address_take_prefix(struct sim_node *node, const uint8_t option[32])
 		return;
 	if (address->state != SIM_FREE && address->valid_until_ns > loop_now_ns(node->loop)) {
 		set_lifetimes(address, option);
+		if (node->fault == SIM_FAULT_AUTO_AGAIN)
+			try(address, delay_ns(node));
 		return;
 	}
 	if ((!sim_get32(option + 4) && node->fault != SIM_FAULT_AUTO_ZERO) ||

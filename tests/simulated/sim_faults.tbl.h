@@ -229,6 +229,7 @@ X(RS_ANSWERED, "rs-answered", "a host that answers Router Solicitations")
 X(RS_THREE, "rs-three", "solicits routers three times, as RFC 4861 had it")
 X(RS_FAST, "rs-fast", "solicits routers every second")
 X(RS_CODE, "rs-code", "Router Solicitation with code 1")
+X(RS_LATE, "rs-late", "solicits routers 20 s after it has an address")
 
 /* Router Advertisements: RFC 4861 6.1.2, 6.3.4 */
 X(RA_SOURCE, "ra-source", "takes a Router Advertisement from a global address")
@@ -335,6 +336,9 @@ X(REDIRECT_HOST, "redirect-host", "does not take the target for a router")
 X(REDIRECT_ROUTER, "redirect-router", "takes every target for a router")
 X(REDIRECT_NO_RESOLUTION, "redirect-no-resolution",
   "does not take one for the answer that it waits for")
+X(REDIRECT_ALL, "redirect-all", "sends everything by the router that a Redirect named")
+X(REDIRECT_WIDE, "redirect-wide",
+  "takes the 64 bits of a destination that is on the link to be there")
 
 /* duplicate address detection: RFC 4862 5.4 */
 X(NO_DAD, "no-dad", "assigns its address without looking for a duplicate")
@@ -358,6 +362,8 @@ X(DAD_GOES_ON, "dad-goes-on", "goes on with IP after a duplicate link-local addr
 X(DAD_SOURCE, "dad-source", "tries an address from that address")
 X(DAD_RESERVED, "dad-reserved", "tries an address with a reserved bit set")
 X(DAD_SLOW, "dad-slow", "assigns an address 4 s after it tried it")
+X(DAD_OPTION_NEEDED, "dad-option-needed",
+  "notices no duplicate by one without a link-layer address")
 
 /* autoconfiguration and lifetimes of addresses: RFC 4862 5.5, RFC 7217 */
 X(AUTO_NONE, "auto-none", "forms no address of an advertised prefix")
@@ -390,6 +396,7 @@ X(CONFLICT_SAME, "conflict-same", "tries the same address again after a conflict
 X(CONFLICT_ENDLESS, "conflict-endless", "tries other addresses without end")
 X(CONFLICT_MAC, "conflict-mac", "takes the hardware address after the last conflict")
 X(CONFLICT_BOTH, "conflict-both", "keeps the duplicate beside the next address")
+X(AUTO_AGAIN, "auto-again", "tries its address again with each advertisement")
 
 /* DNS of advertisements: RFC 8106 */
 X(RDNSS, "rdnss", "ignores DNS servers of advertisements")

@@ -584,10 +584,13 @@ void sim_neighbour_take_advertisement(struct sim_node *node, const uint8_t *pack
 	};
 
 	if (sim_address_misreads(node, packet, message) || is_for_group(node, packet, message) ||
-	    sim_address_take_duplicate(node, target, node->fault != SIM_FAULT_DAD_DEAF_NA))
+	    sim_address_take_duplicate(
+		    node, target,
+		    node->fault != SIM_FAULT_DAD_DEAF_NA &&
+			    (said.mac || node->fault != SIM_FAULT_DAD_OPTION_NEEDED)))
 		return;
 	if (!said.mac && node->fault == SIM_FAULT_NA_FRAME)
-		said.mac = packet - 8; /* Ethernet source */
+		said.mac = node->sender;
 	neighbour = sim_neighbour_find(node, target);
 	if (neighbour)
 		update(neighbour, &said);

@@ -174,6 +174,10 @@ void sim_route_take_redirect(struct sim_node *node, const uint8_t *packet, const
 	if (destination[0] == 0xff && quoted)
 		destination = quoted + 24; /* by a fault */
 	remember(node, destination, target);
+	if (is_on_link && node->fault == SIM_FAULT_REDIRECT_WIDE)
+		sim_route_set_prefix(node, destination, 64, UINT32_MAX);
+	if (!is_on_link && node->fault == SIM_FAULT_REDIRECT_ALL)
+		sim_route_set(node, unspecified, 0, target, 1, UINT32_MAX);
 	neighbour = sim_neighbour_learn(node, message[0], target, mac);
 	if (neighbour && (!is_on_link || node->fault == SIM_FAULT_REDIRECT_ROUTER))
 		neighbour->is_router = node->fault != SIM_FAULT_REDIRECT_HOST;

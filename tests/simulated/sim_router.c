@@ -73,6 +73,8 @@ void sim_router_start(struct sim_node *node, int64_t delay_ns)
 	node->solicitation_ns = node->fault == SIM_FAULT_RS_SLOW   ? 10 * NS_PER_SECOND
 				: node->fault == SIM_FAULT_RS_FAST ? NS_PER_SECOND
 								   : SOLICITATION_NS;
+	if (node->fault == SIM_FAULT_RS_LATE)
+		delay_ns += 20 * NS_PER_SECOND;
 	node->solicitation_timer = sim_nd_after(node, delay_ns, solicit_again, node);
 }
 
