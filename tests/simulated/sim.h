@@ -201,6 +201,7 @@ struct sim_node {
 	unsigned solicitations;                /* Router Solicitations sent */
 	bool has_heard_router;                 /* there is no need for more of them */
 	struct sim_dns dns;
+	struct loop_timer *talk_timer; /* or NULL */
 	struct sim_packet packets[SIM_PACKETS];
 	uint32_t link_mtu;
 	struct sim_path paths[SIM_PATHS];
@@ -312,6 +313,10 @@ bool sim_address_misreads(struct sim_node *node, const uint8_t *packet, const ui
 
 /* Join the solicited-node group of the address. */
 void sim_group_join(struct sim_node *node, const uint8_t address[16]);
+
+/* A node with the fault "talk" begins to, and ends. */
+void sim_group_start_talk(struct sim_node *node);
+void sim_group_stop_talk(struct sim_node *node);
 
 /* --- sim_neighbour.c: the neighbour cache ------------------------------------------- */
 

@@ -10,6 +10,7 @@ X(HANG, "hang", "stops answering its agent when No Next Header arrives")
 
 /* no faults: what RFCs leave open, and tests must not mind */
 X(LATE, "late", "lets each timer run long, as a coarse clock does")
+X(SLOW, "slow", "needs a tenth of a second before it looks at a frame")
 X(NA_FULL, "na-full", "answers unicast solicitations with its link-layer address, too")
 X(PROBE_SOURCE, "probe-source", "probes from the address that it uses with the neighbour")
 X(REACHABLE_SHORT, "reachable-short", "draws the shortest ReachableTime")
@@ -18,6 +19,7 @@ X(DAD_NONCE, "dad-nonce", "tries an address with a nonce, as RFC 7527 has it")
 X(DAD_DELAY, "dad-delay", "tries an address after the longest delay")
 X(DAD_JOINED, "dad-joined", "joins the group long before it tries an address")
 X(STABLE, "stable", "makes identifiers by RFC 7217 from the beginning")
+X(TALK, "talk", "says something to a group now and then, as programs do")
 X(GRATUITOUS, "gratuitous", "tells routers of its new addresses, as RFC 9131 has it")
 
 /* echo: RFC 4443 section 4 */

@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+#include "base/time.h"
+
+#define TALK_NS           (1700 * NS_PER_MS)
 #define HEADER            40
 #define ICMPV6            58
 #define REPORT            143
@@ -36,4 +39,26 @@ void sim_group_join(struct sim_node *node, const uint8_t address[16])
 	packet[5] = sizeof(alert) + sizeof(report);
 	packet[6] = 0;
 	sim_send_frame(node, mac, packet, size + sizeof(alert));
+}
+
+/* A multicast DNS query without a question (RFC 6762), of no use to anybody. */
+static void talk(void *user)
+{
+	static const uint8_t group[16] = { 0xff, 0x02, [15] = 0xfb };
+	struct sim_node *node = user;
+	uint8_t query[20] = { 0x14, 0xe9, 0x14, 0xe9, 0, sizeof(query) };
+
+	sim_send_udp(node, sim_address_link_local(node), group, query, sizeof(query));
+	node->talk_timer = sim_nd_after(node, TALK_NS, talk, node);
+}
+
+void sim_group_start_talk(struct sim_node *node)
+{
+	if (node->fault == SIM_FAULT_TALK && !node->talk_timer)
+		node->talk_timer = sim_nd_after(node, TALK_NS, talk, node);
+}
+
+void sim_group_stop_talk(struct sim_node *node)
+{
+	sim_nd_cancel(&node->talk_timer);
 }

@@ -280,6 +280,7 @@ void sim_nd_stop(struct sim_node *node)
 	sim_fragment_forget_all(node);
 	sim_path_forget_all(node);
 	sim_dns_forget_all(node);
+	sim_group_stop_talk(node);
 }
 
 void sim_nd_settle(struct sim_node *node)

@@ -69,6 +69,7 @@ static void solicit_again(void *user)
 
 void sim_router_start(struct sim_node *node, int64_t delay_ns)
 {
+	sim_group_start_talk(node);
 	sim_nd_cancel(&node->solicitation_timer);
 	node->solicitation_ns = node->fault == SIM_FAULT_RS_SLOW   ? 10 * NS_PER_SECOND
 				: node->fault == SIM_FAULT_RS_FAST ? NS_PER_SECOND

@@ -16,9 +16,21 @@
 #include "runners/loop.h"
 #include "runners/target.h"
 
+/* A frame that a slow node has not looked at yet. */
+struct late_frame {
+	struct simulation *simulation; /* NULL: free */
+	struct loop_timer *timer;
+	size_t size;
+	uint8_t frame[14 + SIM_FRAME_MAX];
+};
+
+#define LATE_FRAMES 64
+#define LATE_NS     (100 * NS_PER_MS)
+
 struct simulation {
 	struct sim_node node;
 	struct target *target;
+	struct late_frame late[LATE_FRAMES];
 };
 
 enum sim_fault sim_fault_from_string(const char *text)
@@ -36,18 +48,65 @@ enum sim_fault sim_fault_from_string(const char *text)
 	return SIM_FAULT_COUNT_;
 }
 
+static void take_frame(struct simulation *simulation, const uint8_t *frame, size_t size)
+{
+	struct sim_node *node = &simulation->node;
+	enum nut_state before = node->state;
+
+	sim_receive(node, frame, size);
+	if (node->state != before && simulation->target->on_trouble)
+		simulation->target->on_trouble(simulation->target->user);
+}
+
+static void take_late_frame(void *user)
+{
+	struct late_frame *late = user;
+	struct simulation *simulation = late->simulation;
+
+	late->timer = NULL;
+	late->simulation = NULL;
+	take_frame(simulation, late->frame, late->size);
+}
+
+/* A slow node looks at it later; what it has no room for is lost, as anywhere. */
+static void keep_frame(struct simulation *simulation, const uint8_t *frame, size_t size)
+{
+	for (unsigned i = 0; i < LATE_FRAMES; i++) {
+		struct late_frame *late = &simulation->late[i];
+
+		if (late->simulation || size > sizeof(late->frame))
+			continue;
+		late->simulation = simulation;
+		late->size = size;
+		memcpy(late->frame, frame, size);
+		late->timer = loop_timer_start(simulation->node.loop,
+					       loop_now_ns(simulation->node.loop) + LATE_NS,
+					       take_late_frame, late);
+		return;
+	}
+}
+
+static void forget_frames(struct simulation *simulation)
+{
+	for (unsigned i = 0; i < LATE_FRAMES; i++) {
+		loop_timer_cancel(simulation->late[i].timer);
+		simulation->late[i].timer = NULL;
+		simulation->late[i].simulation = NULL;
+	}
+}
+
 static void on_readable(void *user)
 {
 	struct simulation *simulation = user;
-	struct sim_node *node = &simulation->node;
-	enum nut_state before = node->state;
 	uint8_t frame[65536];
 	ssize_t size;
 
-	while ((size = recv(node->fd, frame, sizeof(frame), MSG_DONTWAIT)) > 0)
-		sim_receive(node, frame, (size_t)size);
-	if (node->state != before && simulation->target->on_trouble)
-		simulation->target->on_trouble(simulation->target->user);
+	while ((size = recv(simulation->node.fd, frame, sizeof(frame), MSG_DONTWAIT)) > 0) {
+		if (simulation->node.fault == SIM_FAULT_SLOW)
+			keep_frame(simulation, frame, (size_t)size);
+		else
+			take_frame(simulation, frame, (size_t)size);
+	}
 }
 
 /* Takes the place that QEMU would have at the link. */
@@ -75,6 +134,7 @@ static void simulation_stop(void *self)
 {
 	struct sim_node *node = &((struct simulation *)self)->node;
 
+	forget_frames(self);
 	sim_nd_stop(node);
 	loop_watch_stop(node->watch);
 	node->watch = NULL;
@@ -149,6 +209,7 @@ static int simulation_load(void *self, struct err *err)
 
 	(void)err;
 	node->state = NUT_STATE_READY;
+	forget_frames(self);
 	sim_command_reset(node);
 	sim_nd_settle(node);
 	(void)link_drain(node->link);
