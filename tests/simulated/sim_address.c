@@ -223,7 +223,9 @@ static void detect(void *user)
 /* Random, up to MAX_RTR_SOLICITATION_DELAY: RFC 4862 5.4.2. */
 static int64_t delay_ns(const struct sim_node *node)
 {
-	return node->fault == SIM_FAULT_DAD_DELAY ? DELAY_MAX_NS : DELAY_NS;
+	return node->fault == SIM_FAULT_DAD_DELAY  ? DELAY_MAX_NS
+	       : node->fault == SIM_FAULT_DAD_SOON ? 0
+						   : DELAY_NS;
 }
 
 /* Makes the address of its prefix tentative. */

@@ -189,10 +189,12 @@ static void solicit(void *user)
 	}
 	neighbour->solicitations++;
 	doubt_router(neighbour);
-	sim_neighbour_solicit(node, solicitation_source(neighbour), neighbour->address,
-			      is_unicast(neighbour) ? mac : NULL,
-			      node->fault == SIM_FAULT_NS_SENT_HOP_LIMIT ? 64 : 255,
-			      node->fault != SIM_FAULT_NS_NO_OPTION);
+	sim_neighbour_solicit(
+		node, solicitation_source(neighbour), neighbour->address,
+		is_unicast(neighbour) ? mac : NULL,
+		node->fault == SIM_FAULT_NS_SENT_HOP_LIMIT ? 64 : 255,
+		node->fault != SIM_FAULT_NS_NO_OPTION &&
+			!(node->fault == SIM_FAULT_PROBE_PLAIN && is_unicast(neighbour)));
 	start(neighbour, solicitation_pause_ns(neighbour), solicit);
 }
 
@@ -408,7 +410,8 @@ static void advertise(struct sim_node *node, const uint8_t target[16],
 	message[25] = 1;
 	memcpy(message + 26, node->mac, 6);
 	message[31] ^= fault == SIM_FAULT_NA_SENT_MAC;
-	sim_send_icmp(node, target, fault == SIM_FAULT_NA_SENT_GROUP ? all_nodes : destination,
+	sim_send_icmp(node, fault == SIM_FAULT_NA_SOURCE ? sim_address_link_local(node) : target,
+		      fault == SIM_FAULT_NA_SENT_GROUP ? all_nodes : destination,
 		      fault == SIM_FAULT_NA_SENT_HOP_LIMIT ? 64 : 255, message,
 		      with_option ? 32 : 24);
 }

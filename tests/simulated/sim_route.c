@@ -317,7 +317,8 @@ const uint8_t *sim_route_next_hop(struct sim_node *node, const uint8_t destinati
 
 		if (here->until_ns > now_ns &&
 		    sim_nd_match(destination, here->prefix, here->length) &&
-		    (!best || is_better(node, here, best)))
+		    (!best || is_better(node, here, best) ||
+		     (node->fault == SIM_FAULT_ROUTER_OTHER && !is_better(node, best, here))))
 			best = here;
 	}
 	if (!best && node->fault == SIM_FAULT_ALL_ON_LINK)

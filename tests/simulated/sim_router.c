@@ -29,7 +29,7 @@ void sim_router_forget_all(struct sim_node *node)
 	node->has_heard_router = false;
 	node->solicitations = 0;
 	node->solicitation_ns = SOLICITATION_NS;
-	node->hop_limit = HOP_LIMIT;
+	node->hop_limit = node->fault == SIM_FAULT_HOPS ? 255 : HOP_LIMIT;
 	node->reachable_ns = REACHABLE_NS;
 	node->retrans_ns = NS_PER_SECOND;
 }
@@ -38,15 +38,33 @@ void sim_router_solicit(struct sim_node *node)
 {
 	uint8_t group[16] = { 0xff, 0x02, [15] = node->fault == SIM_FAULT_RS_ALL_NODES ? 1 : 2 };
 	uint8_t message[16] = { SIM_ROUTER_SOLICITATION, [8] = SIM_OPTION_SOURCE, [9] = 1 };
+	bool is_plain = node->fault == SIM_FAULT_RS_PLAIN;
 
 	memcpy(message + 10, node->mac, 6);
 	message[1] = node->fault == SIM_FAULT_RS_CODE;
 	message[7] = node->fault == SIM_FAULT_RS_RESERVED;
 	sim_send_icmp(node,
-		      node->fault == SIM_FAULT_RS_UNSPECIFIED ? unspecified
-							      : sim_address_link_local(node),
+		      is_plain || node->fault == SIM_FAULT_RS_UNSPECIFIED
+			      ? unspecified
+			      : sim_address_link_local(node),
 		      group, node->fault == SIM_FAULT_RS_HOP_LIMIT ? 64 : 255, message,
-		      node->fault == SIM_FAULT_RS_NO_OPTION ? 8 : sizeof(message));
+		      is_plain || node->fault == SIM_FAULT_RS_NO_OPTION ? 8 : sizeof(message));
+}
+
+/* How long each time between them is, in percent of the one before: 200 and up to 10 less or more. */
+static int64_t growth(const struct sim_node *node)
+{
+	switch (node->fault) {
+	case SIM_FAULT_RS_EVEN:
+	case SIM_FAULT_RS_FAST:
+		return 100;
+	case SIM_FAULT_RS_SHORT:
+		return 190;
+	case SIM_FAULT_RS_LONG:
+		return 210;
+	default:
+		return 200;
+	}
 }
 
 /* Without end, at distances that double: RFC 7559 section 2. */
@@ -61,19 +79,33 @@ static void solicit_again(void *user)
 	    (node->fault == SIM_FAULT_RS_THREE && node->solicitations == SOLICITATIONS_MAX))
 		return;
 	node->solicitation_timer = sim_nd_after(node, node->solicitation_ns, solicit_again, node);
-	if (node->fault != SIM_FAULT_RS_EVEN && node->fault != SIM_FAULT_RS_FAST)
-		node->solicitation_ns *= 2;
+	node->solicitation_ns = node->solicitation_ns / 100 * growth(node);
 	if (node->solicitation_ns > SOLICITATION_MAX_NS)
 		node->solicitation_ns = SOLICITATION_MAX_NS;
+}
+
+/* From the first Router Solicitation to the second. */
+static int64_t first_ns(const struct sim_node *node)
+{
+	switch (node->fault) {
+	case SIM_FAULT_RS_SLOW:
+		return 10 * NS_PER_SECOND;
+	case SIM_FAULT_RS_FAST:
+		return NS_PER_SECOND;
+	case SIM_FAULT_RS_SHORT:
+		return SOLICITATION_NS / 10 * 9;
+	case SIM_FAULT_RS_LONG:
+		return SOLICITATION_NS / 10 * 11;
+	default:
+		return SOLICITATION_NS;
+	}
 }
 
 void sim_router_start(struct sim_node *node, int64_t delay_ns)
 {
 	sim_group_start_talk(node);
 	sim_nd_cancel(&node->solicitation_timer);
-	node->solicitation_ns = node->fault == SIM_FAULT_RS_SLOW   ? 10 * NS_PER_SECOND
-				: node->fault == SIM_FAULT_RS_FAST ? NS_PER_SECOND
-								   : SOLICITATION_NS;
+	node->solicitation_ns = first_ns(node);
 	if (node->fault == SIM_FAULT_RS_LATE)
 		delay_ns += 20 * NS_PER_SECOND;
 	node->solicitation_timer = sim_nd_after(node, delay_ns, solicit_again, node);
