@@ -383,10 +383,13 @@ static int op_wait(void *run, int64_t duration_ns, struct err *err)
 {
 	struct context *context = run;
 	int64_t until_ns = loop_now_ns(context->loop) + duration_ns;
-	auto_free char *text = xasprintf("wait %g s", (double)duration_ns / (double)NS_PER_SECOND);
-	int rc = trace_add_step(&context->trace, "wait", loop_now_ns(context->loop), true, text,
-				NULL, err);
+	auto_free char *text = xasprintf("%g s", (double)duration_ns / (double)NS_PER_SECOND);
+	int rc;
 
+	if (duration_ns <= 0) /* a moment that has come already is no step */
+		return 0;
+	rc = trace_add_step(&context->trace, "wait", loop_now_ns(context->loop), true, text, NULL,
+			    err);
 	while (!rc && loop_now_ns(context->loop) < until_ns)
 		rc = context_pass(context, until_ns, err);
 	return rc;

@@ -25,8 +25,11 @@ static void add_settings(struct buf *html, const json_t *run)
 	}
 	if (json_array_size(settings) == 0)
 		html_add(html, "as the set asks");
-	json_array_foreach(settings, i, setting)
-		html_add(html, "%s<code>%s</code>", i ? "<br>" : "", json_string_value(setting));
+	json_array_foreach(settings, i, setting) {
+		if (i)
+			html_add(html, "<br>");
+		html_add(html, "<code>%s</code>", json_string_value(setting));
+	}
 }
 
 static void add_facts(struct buf *html, const json_t *run)
