@@ -1,7 +1,8 @@
 /*
  * fault_matrix [-t TEST] [-f FAULT] MATRIX...: runs each line of the matrices
  * ("fault<TAB>test<TAB>verdict") against the simulated node with that fault, and
- * compares the verdict. The tests of a fault are one run. TAP on stdout. Every test
+ * compares the verdict. The tests of a fault are one run, and as many runs go on at
+ * a time as there are processors. TAP on stdout, in the order of the lines. Every test
  * of the matrices must be in them with "none" and PASS, and with some fault and FAIL.
  * A test that ends in "*" stands for all tests that begin so and are there with "none".
  * -t and -f choose lines, by how the test's id begins and by the fault.
@@ -9,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -29,10 +33,10 @@ struct line {
 	char test[64];
 	char verdict[16];
 	bool is_chosen;
-	bool is_over;
+	unsigned batch; /* number of its run */
 	char seen[16];
-	char *reason; /* NULL before a report */
-	char *signature;
+	char reason[512];
+	char signature[256];
 };
 
 struct matrix {
@@ -43,8 +47,8 @@ struct matrix {
 /* One run: the lines that have a fault in common. */
 struct batch {
 	struct matrix *matrix;
-	const char *fault;
-	enum sim_fault number;
+	unsigned number;
+	enum sim_fault fault;
 };
 
 static struct line *find_line(const struct batch *batch, const char *test)
@@ -52,8 +56,7 @@ static struct line *find_line(const struct batch *batch, const char *test)
 	for (size_t i = 0; i < batch->matrix->count; i++) {
 		struct line *line = &batch->matrix->lines[i];
 
-		if (line->is_chosen && !strcmp(line->fault, batch->fault) &&
-		    !strcmp(line->test, test))
+		if (line->is_chosen && line->batch == batch->number && !strcmp(line->test, test))
 			return line;
 	}
 	return NULL;
@@ -66,8 +69,10 @@ static void take_result(const struct batch *batch, const json_t *report)
 	if (!line)
 		return;
 	(void)snprintf(line->seen, sizeof(line->seen), "%s", json_string_or(report, "verdict", ""));
-	line->reason = xstrdup(json_string_or(report, "reason", ""));
-	line->signature = xstrdup(json_string_or(report, "signature", ""));
+	(void)snprintf(line->reason, sizeof(line->reason), "%s",
+		       json_string_or(report, "reason", ""));
+	(void)snprintf(line->signature, sizeof(line->signature), "%s",
+		       json_string_or(report, "signature", ""));
 }
 
 static int take_report(void *user, json_t *report, struct err *err)
@@ -88,15 +93,16 @@ static int take_report(void *user, json_t *report, struct err *err)
 static int make_target(void *user, struct loop *loop, const struct target_spec *spec,
 		       struct target *ret_target, struct err *err)
 {
-	return sim_target_make(&((struct batch *)user)->number, loop, spec, ret_target, err);
+	return sim_target_make(&((struct batch *)user)->fault, loop, spec, ret_target, err);
 }
 
-/* The chosen lines with that fault, as one run. */
-static int run_batch(struct matrix *matrix, const char *fault, const char *scratch, struct err *err)
+/* The lines of `first`'s batch, as one run. */
+static int run_batch(struct matrix *matrix, const struct line *first, const char *scratch,
+		     struct err *err)
 {
 	struct batch batch = { .matrix = matrix,
-			       .fault = fault,
-			       .number = sim_fault_from_string(fault) };
+			       .number = first->batch,
+			       .fault = sim_fault_from_string(first->fault) };
 	struct run_host host = { .make_target = make_target,
 				 .report = take_report,
 				 .user = &batch };
@@ -106,29 +112,59 @@ static int run_batch(struct matrix *matrix, const char *fault, const char *scrat
 			  "scratch", scratch, "image", "none", "initramfs", "none", "role", "host",
 			  "tests", tests, "retries", 1);
 
-	for (size_t i = 0; i < matrix->count; i++) {
-		struct line *line = &matrix->lines[i];
-
-		if (line->is_chosen && !strcmp(line->fault, fault)) {
-			(void)json_array_append_new(tests, json_string(line->test));
-			line->is_over = true;
-		}
-	}
-	if (batch.number == SIM_FAULT_COUNT_)
-		return err_set(err, LAB_EINVALID, "no fault '%s'", fault);
+	for (size_t i = 0; i < matrix->count; i++)
+		if (matrix->lines[i].is_chosen && matrix->lines[i].batch == batch.number)
+			(void)json_array_append_new(tests, json_string(matrix->lines[i].test));
+	if (batch.fault == SIM_FAULT_COUNT_)
+		return err_set(err, LAB_EINVALID, "no fault '%s'", first->fault);
 	return run_job(job, &host, err);
 }
 
-static void run_all(struct matrix *matrix, const char *scratch)
+/* Every batch whose number divided by `workers` leaves `worker`. */
+static void work(struct matrix *matrix, unsigned worker, unsigned workers, const char *scratch)
 {
+	auto_free char *folder = xasprintf("%s/%u", scratch, worker);
+	unsigned next = worker;
+
+	(void)mkdir(folder, 0700);
 	for (size_t i = 0; i < matrix->count; i++) {
-		struct line *line = &matrix->lines[i];
+		const struct line *line = &matrix->lines[i];
 		struct err err = ERR_INIT;
 
-		if (line->is_chosen && !line->is_over &&
-		    run_batch(matrix, line->fault, scratch, &err) < 0)
+		/* Batches are numbered in the order of their first lines. */
+		if (!line->is_chosen || line->batch != next)
+			continue;
+		if (run_batch(matrix, line, folder, &err) < 0)
 			printf("# fault %s: %s\n", line->fault, err.text);
+		next += workers;
 	}
+}
+
+/* The matrix is in memory that the children share. */
+static void run_all(struct matrix *matrix, const char *scratch)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned workers = processors > 1 ? (unsigned)processors : 1;
+	int status;
+
+	(void)fflush(stdout);
+	for (unsigned worker = 1; worker < workers; worker++) {
+		pid_t child = fork();
+
+		if (child < 0) {
+			perror("fork");
+			exit(1);
+		}
+		if (!child) {
+			work(matrix, worker, workers, scratch);
+			(void)fflush(stdout);
+			_exit(0);
+		}
+	}
+	work(matrix, 0, workers, scratch);
+	while (wait(&status) > 0)
+		if (status)
+			printf("# a worker ended with status %d\n", status);
 }
 
 static bool has_line(const struct matrix *matrix, const char *test, bool with_fault)
@@ -207,9 +243,19 @@ static void expand(struct matrix *matrix, const struct line *pattern, size_t tes
 	}
 }
 
+/* The number of the run that chosen lines before it with that fault have, or a new one. */
+static unsigned find_batch(const struct matrix *matrix, const struct line *line, unsigned *batches)
+{
+	for (const struct line *other = matrix->lines; other < line; other++)
+		if (other->is_chosen && !strcmp(other->fault, line->fault))
+			return other->batch;
+	return (*batches)++;
+}
+
 static void choose(struct matrix *matrix, const char *test, const char *fault)
 {
 	size_t count = matrix->count;
+	unsigned batches = 0;
 
 	for (size_t i = 0; i < count; i++)
 		if (is_pattern(&matrix->lines[i]))
@@ -219,6 +265,8 @@ static void choose(struct matrix *matrix, const char *test, const char *fault)
 
 		line->is_chosen = !is_pattern(line) && !strncmp(line->test, test, strlen(test)) &&
 				  (!fault || !strcmp(line->fault, fault));
+		if (line->is_chosen)
+			line->batch = find_batch(matrix, line, &batches);
 	}
 }
 
@@ -237,7 +285,7 @@ static unsigned print_lines(const struct matrix *matrix, size_t *shown)
 		printf("%s %zu - %s with fault %s: %s\n", ok ? "ok" : "not ok", ++*shown,
 		       line->test, line->fault, line->verdict);
 		if (!ok)
-			printf("# got '%s' %s\n", line->seen, line->reason ? line->reason : "");
+			printf("# got '%s' %s\n", line->seen, line->reason);
 		else if (*line->reason)
 			printf("# %s [%s]\n", line->reason, line->signature);
 		failed += !ok;
@@ -264,7 +312,8 @@ static unsigned print_tests(const struct matrix *matrix, size_t *shown)
 
 int main(int argc, char **argv)
 {
-	static struct matrix matrix;
+	struct matrix *matrix = mmap(NULL, sizeof(*matrix), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char scratch[64];
 	const char *test = "", *fault = NULL;
 	unsigned failed;
@@ -286,17 +335,17 @@ int main(int argc, char **argv)
 	/* Captures go to the disk for good; these are nobody's, so they go to memory. */
 	(void)snprintf(scratch, sizeof(scratch), "%s/testlab-matrix-XXXXXX",
 		       access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
-	if (!mkdtemp(scratch)) {
-		perror("mkdtemp");
+	if (matrix == MAP_FAILED || !mkdtemp(scratch)) {
+		perror("fault_matrix");
 		return 1;
 	}
 	for (int i = optind; i < argc; i++)
-		read_matrix(argv[i], &matrix);
-	choose(&matrix, test, fault);
-	run_all(&matrix, scratch);
-	failed = print_lines(&matrix, &shown);
+		read_matrix(argv[i], matrix);
+	choose(matrix, test, fault);
+	run_all(matrix, scratch);
+	failed = print_lines(matrix, &shown);
 	if (!*test && !fault)
-		failed += print_tests(&matrix, &shown);
+		failed += print_tests(matrix, &shown);
 	printf("1..%zu\n", shown);
 	(void)fs_remove_tree(scratch, NULL); /* only evidence of runs that are over */
 	return failed ? 1 : 0;
