@@ -5,7 +5,9 @@
  * a time as there are processors. TAP on stdout, in the order of the lines. Every test
  * of the matrices must be in them with "none" and PASS, and with some fault and FAIL.
  * A test that ends in "*" stands for all tests that begin so and are there with "none".
- * -t and -f choose lines, by how the test's id begins and by the fault.
+ * -t and -f choose lines, by how the test's id begins and by the fault. In the
+ * environment FAULT_MATRIX_VERBOSE=1 prints all reports, and FAULT_MATRIX_SEED=N lets
+ * a node with the fault "random" draw other numbers.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -184,6 +184,7 @@ struct sim_node {
 	uint8_t sender[6]; /* source of the frame that is being processed */
 	unsigned boots;
 	struct sim_settings settings;
+	uint64_t random;                             /* state of sim_nd_draw() */
 	bool is_disabled;                            /* IP is, on the interface */
 	struct sim_address addresses[SIM_ADDRESSES]; /* the first is the link-local one */
 	struct sim_neighbour neighbours[SIM_NEIGHBOURS];
@@ -276,8 +277,10 @@ bool sim_nd_receive(struct sim_node *node, const uint8_t *packet, const uint8_t 
 bool sim_nd_takes_checksum(const struct sim_node *node, uint8_t type);
 /* The value of the first option of that type, or NULL. The options are well-formed. */
 const uint8_t *sim_nd_find_option(const uint8_t *options, size_t size, uint8_t type);
+/* From `from` to below `to`: half of the way, or with the fault "random" anything. */
+int64_t sim_nd_draw(struct sim_node *node, int64_t from, int64_t to);
 /* A timer of the node, which may be late and is never early. */
-struct loop_timer *sim_nd_after(const struct sim_node *node, int64_t delay_ns, void (*cb)(void *),
+struct loop_timer *sim_nd_after(struct sim_node *node, int64_t delay_ns, void (*cb)(void *),
 				void *user);
 void sim_nd_cancel(struct loop_timer **timer);
 /* `seconds` of a message from now; all ones is for ever. */

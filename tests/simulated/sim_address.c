@@ -221,8 +221,10 @@ static void detect(void *user)
 }
 
 /* Random, up to MAX_RTR_SOLICITATION_DELAY: RFC 4862 5.4.2. */
-static int64_t delay_ns(const struct sim_node *node)
+static int64_t delay_ns(struct sim_node *node)
 {
+	if (node->fault == SIM_FAULT_RANDOM)
+		return sim_nd_draw(node, 0, DELAY_MAX_NS);
 	return node->fault == SIM_FAULT_DAD_DELAY  ? DELAY_MAX_NS
 	       : node->fault == SIM_FAULT_DAD_SOON ? 0
 						   : DELAY_NS;
@@ -267,7 +269,8 @@ static void try_next(struct sim_address *address)
 		copy->state = SIM_ASSIGNED;
 	}
 	if (address->conflicts++ < count_retries(node))
-		try(address, IDGEN_DELAY_NS);
+		try(address, node->fault == SIM_FAULT_RANDOM ? sim_nd_draw(node, 0, IDGEN_DELAY_NS)
+							     : IDGEN_DELAY_NS);
 }
 
 /* RFC 4862 5.4.5. */

@@ -10,6 +10,7 @@ X(HANG, "hang", "stops answering its agent when No Next Header arrives")
 
 /* no faults: what RFCs leave open, and tests must not mind */
 X(LATE, "late", "lets each timer run long, as a coarse clock does")
+X(RANDOM, "random", "draws all that may be random, and is slow and late by some of it")
 X(SLOW, "slow", "needs a tenth of a second before it looks at a frame")
 X(NA_FULL, "na-full", "answers unicast solicitations with its link-layer address, too")
 X(NA_SOURCE, "na-source", "advertises its addresses from its link-local one")

@@ -92,9 +92,21 @@ void sim_nd_cancel(struct loop_timer **timer)
 	*timer = NULL;
 }
 
-struct loop_timer *sim_nd_after(const struct sim_node *node, int64_t delay_ns, loop_cb cb,
-				void *user)
+/* An xorshift generator (Marsaglia): the same numbers in every run with the same seed. */
+int64_t sim_nd_draw(struct sim_node *node, int64_t from, int64_t to)
 {
+	if (node->fault != SIM_FAULT_RANDOM || from >= to)
+		return from + (to - from) / 2;
+	node->random ^= node->random << 13;
+	node->random ^= node->random >> 7;
+	node->random ^= node->random << 17;
+	return from + (int64_t)(node->random % (uint64_t)(to - from));
+}
+
+struct loop_timer *sim_nd_after(struct sim_node *node, int64_t delay_ns, loop_cb cb, void *user)
+{
+	if (node->fault == SIM_FAULT_RANDOM)
+		delay_ns += sim_nd_draw(node, 0, delay_ns / 12 + 50 * NS_PER_MS);
 	if (node->fault == SIM_FAULT_LATE)
 		delay_ns += delay_ns / 12 + 50 * NS_PER_MS;
 	return loop_timer_start(node->loop, loop_now_ns(node->loop) + delay_ns, cb, user);

@@ -281,8 +281,10 @@ static void become_stale(void *user)
 }
 
 /* ReachableTime: half to one and a half of BaseReachableTime, RFC 4861 6.3.2. */
-static int64_t draw_reachable_ns(const struct sim_node *node)
+static int64_t draw_reachable_ns(struct sim_node *node)
 {
+	if (node->fault == SIM_FAULT_RANDOM)
+		return sim_nd_draw(node, node->reachable_ns / 2, node->reachable_ns * 3 / 2);
 	switch (node->fault) {
 	case SIM_FAULT_REACHABLE_SHORT:
 		return node->reachable_ns / 2;

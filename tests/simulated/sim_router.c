@@ -52,9 +52,11 @@ void sim_router_solicit(struct sim_node *node)
 }
 
 /* How long each time between them is, in percent of the one before: 200 and up to 10 less or more. */
-static int64_t growth(const struct sim_node *node)
+static int64_t growth(struct sim_node *node)
 {
 	switch (node->fault) {
+	case SIM_FAULT_RANDOM:
+		return sim_nd_draw(node, 190, 211);
 	case SIM_FAULT_RS_EVEN:
 	case SIM_FAULT_RS_FAST:
 		return 100;
@@ -85,9 +87,11 @@ static void solicit_again(void *user)
 }
 
 /* From the first Router Solicitation to the second. */
-static int64_t first_ns(const struct sim_node *node)
+static int64_t first_ns(struct sim_node *node)
 {
 	switch (node->fault) {
+	case SIM_FAULT_RANDOM:
+		return sim_nd_draw(node, SOLICITATION_NS / 10 * 9, SOLICITATION_NS / 10 * 11);
 	case SIM_FAULT_RS_SLOW:
 		return 10 * NS_PER_SECOND;
 	case SIM_FAULT_RS_FAST:

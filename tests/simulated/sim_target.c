@@ -31,6 +31,7 @@ struct simulation {
 	struct sim_node node;
 	struct target *target;
 	struct late_frame late[LATE_FRAMES];
+	int64_t last_late_ns; /* frames stay in order */
 };
 
 enum sim_fault sim_fault_from_string(const char *text)
@@ -71,6 +72,13 @@ static void take_late_frame(void *user)
 /* A slow node looks at it later; what it has no room for is lost, as anywhere. */
 static void keep_frame(struct simulation *simulation, const uint8_t *frame, size_t size)
 {
+	struct sim_node *node = &simulation->node;
+	int64_t at_ns = loop_now_ns(node->loop) +
+			(node->fault == SIM_FAULT_RANDOM ? sim_nd_draw(node, 0, LATE_NS) : LATE_NS);
+
+	if (at_ns < simulation->last_late_ns)
+		at_ns = simulation->last_late_ns;
+	simulation->last_late_ns = at_ns;
 	for (unsigned i = 0; i < LATE_FRAMES; i++) {
 		struct late_frame *late = &simulation->late[i];
 
@@ -79,9 +87,7 @@ static void keep_frame(struct simulation *simulation, const uint8_t *frame, size
 		late->simulation = simulation;
 		late->size = size;
 		memcpy(late->frame, frame, size);
-		late->timer = loop_timer_start(simulation->node.loop,
-					       loop_now_ns(simulation->node.loop) + LATE_NS,
-					       take_late_frame, late);
+		late->timer = loop_timer_start(node->loop, at_ns, take_late_frame, late);
 		return;
 	}
 }
@@ -102,7 +108,8 @@ static void on_readable(void *user)
 	ssize_t size;
 
 	while ((size = recv(simulation->node.fd, frame, sizeof(frame), MSG_DONTWAIT)) > 0) {
-		if (simulation->node.fault == SIM_FAULT_SLOW)
+		if (simulation->node.fault == SIM_FAULT_SLOW ||
+		    simulation->node.fault == SIM_FAULT_RANDOM)
 			keep_frame(simulation, frame, (size_t)size);
 		else
 			take_frame(simulation, frame, (size_t)size);
@@ -274,6 +281,7 @@ int sim_target_make(void *user, struct loop *loop, const struct target_spec *spe
 {
 	struct simulation *simulation = xcalloc(1, sizeof(*simulation));
 	struct sim_node *node = &simulation->node;
+	const char *seed = getenv("FAULT_MATRIX_SEED");
 
 	(void)err;
 	sim_clock_set(loop);
@@ -283,6 +291,8 @@ int sim_target_make(void *user, struct loop *loop, const struct target_spec *spe
 	node->fd = -1;
 	node->state = NUT_STATE_STOPPED;
 	memcpy(node->mac, spec->nut.macs[0], 6);
+	node->random = seed ? strtoull(seed, NULL, 10) + 1 : 1;
+	node->random *= 0x9e3779b97f4a7c15;
 	simulation->target = ret_target;
 	ret_target->ops = &ops;
 	ret_target->self = simulation;
