@@ -1,15 +1,15 @@
 -- Fragments, and how long a node waits for the rest of them: RFC 8200 section 4.5.
 local echo = use "echo"
 local errors = use "errors"
+local timing = use "timing"
 
 local reassembly = {}
 
 -- A node must give up 60 seconds after the first fragment that arrived.
 reassembly.TIMEOUT = 60
--- What is said of the end is seen not earlier than this, less the error of the two ends' clocks ...
-reassembly.EARLIEST = reassembly.TIMEOUT - 0.5
--- ... nor later: the coarsest timer wheel of Linux (100 ticks a second) fires up to 5.1 s late.
-reassembly.LATEST = reassembly.TIMEOUT + 6
+-- What is said of the end is seen not earlier than this, nor later.
+reassembly.EARLIEST = timing.earliest(reassembly.TIMEOUT)
+reassembly.LATEST = timing.latest(reassembly.TIMEOUT)
 
 reassembly.ABANDON = "RFC 8200 4.5 must"
 reassembly.REPORT = "RFC 8200 4.5 should"
