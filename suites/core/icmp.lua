@@ -2,12 +2,14 @@
 local echo = use "echo"
 local errors = use "errors"
 local options = use "options"
+local pmtu = use "pmtu"
 local reassembly = use "reassembly"
 local setup = use "setup"
 local silence = use "silence"
 
 -- An Echo Request that fills a packet of 1500 octets.
-local FULL = 1500 - 40 - 8
+local WHOLE = 1500
+local FULL = WHOLE - 40 - 8
 
 test {
 	id = "v6LC.5.1.1",
@@ -36,11 +38,9 @@ test {
 	id = "v6LC.5.1.2.A",
 	title = "Replying to Echo Requests - Part A: Request sent to Link-Local address",
 	role = "host",
-	requires = { "RFC 4443 4.2 MUST", "RFC 4443 2.2 MUST" },
+	requires = pmtu.clauses{ "RFC 4443 2.2 MUST" },
 	run = function(t)
-		t.tn1:send(ip6{ src = t.tn1.link_local, dst = t.nut.link_local } / echo.request(1, FULL))
-		t:expect(echo.reply(1, FULL, { src = t.nut.link_local, dst = t.tn1.link_local }),
-			{ to = t.tn1, within = echo.WINDOW, clause = echo.REPLY })
+		pmtu.expect_reply(t, pmtu.path_on_link(t, t.tn1, t.tn1.link_local, t.nut.link_local), WHOLE)
 	end,
 }
 
@@ -48,12 +48,10 @@ test {
 	id = "v6LC.5.1.2.B",
 	title = "Replying to Echo Requests - Part B: Request sent to global address",
 	role = "host",
-	requires = { "RFC 4443 4.2 MUST", "RFC 4443 2.2 MUST", "RFC 4862 5.4 MUST" },
+	requires = pmtu.clauses{ "RFC 4443 2.2 MUST" },
 	run = function(t)
 		local address = setup.one_router(t)
-		t.tn1:send(ip6{ src = t.tn1.global, dst = address } / echo.request(1, FULL))
-		t:expect(echo.reply(1, FULL, { src = address, dst = t.tn1.global }),
-			{ to = t.tn1, within = echo.WINDOW, clause = echo.REPLY })
+		pmtu.expect_reply(t, pmtu.path_on_link(t, t.tn1, t.tn1.global, address), WHOLE)
 	end,
 }
 
@@ -104,13 +102,11 @@ test {
 	id = "v6LC.5.1.2.G",
 	title = "Replying to Echo Requests - Part G: Request sent to Site-Local address",
 	role = "host",
-	requires = { echo.REPLY, "RFC 4291 2.5.7 must", errors.SOURCE, setup.ADDRESS },
+	requires = pmtu.clauses{ "RFC 4291 2.5.7 must", errors.SOURCE },
 	run = function(t)
 		setup.one_router(t)
 		local address = setup.another_prefix(t, SITE_LOCAL)
-		t.tn1:send(ip6{ src = t.tn1.link_local, dst = address } / echo.request(1, FULL))
-		t:expect(echo.reply(1, FULL, { src = address, dst = t.tn1.link_local }),
-			{ to = t.tn1, within = echo.WINDOW, clause = "RFC 4291 2.5.7 must" })
+		pmtu.expect_reply(t, pmtu.path_on_link(t, t.tn1, t.tn1.link_local, address), WHOLE, "RFC 4291 2.5.7 must")
 	end,
 }
 

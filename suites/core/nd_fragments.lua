@@ -36,7 +36,7 @@ local function expect_ignored(t)
 	t.tr1:send(ip6{ src = t.tr1.link_local, dst = t.nut.link_local } / echo.request(1))
 	t:expect(ip6{ dst = solicited_node(t.tr1.link_local) } / ns{ target = t.tr1.link_local },
 		{ within = 1, clause = IGNORED, why = "TR1 must have no entry from the advertisement, so it is solicited first" })
-	t:expect_none(echo.any_reply(1), { during = timing.latest(timing.SOLICITATIONS * timing.RETRANS), clause = IGNORED,
+	t:expect_none(echo.any_reply(1), { during = timing.SOLICITATIONS * timing.latest(timing.RETRANS), clause = IGNORED,
 		why = "TR1 must have no entry from the advertisement, and answers no solicitation" })
 
 	t.tr1:start_answering()

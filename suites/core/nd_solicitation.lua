@@ -12,7 +12,7 @@ local VALIDATION = "RFC 4861 7.1.1 MUST"
 -- --- 2.1.7: what must be discarded
 
 -- How long a NUT that has to resolve TN1 first would take to answer.
-local RESOLUTION = timing.latest(timing.SOLICITATIONS * timing.RETRANS)
+local RESOLUTION = timing.SOLICITATIONS * timing.latest(timing.RETRANS)
 
 -- Octets of an IPv6 header.
 local IP6_HEADER = 40

@@ -2,6 +2,7 @@
 local echo = use "echo"
 local errors = use "errors"
 local options = use "options"
+local pmtu = use "pmtu"
 local reassembly = use "reassembly"
 local setup = use "setup"
 local silence = use "silence"
@@ -86,17 +87,14 @@ test {
 	id = "v6LC.1.3.1.F",
 	title = "Fragment Reassembly - Part F: Reassemble to 1500",
 	role = "host",
-	requires = { "RFC 8200 5 must", "RFC 4443 4.2 MUST", "RFC 4862 5.4 MUST" },
+	requires = pmtu.clauses{ "RFC 8200 5 must" },
 	timeout = 60,
 	run = function(t)
 		setup.one_router(t)
-		echo.control(t, t.tn1, 1)
-		-- 40 octets of IPv6 header, 8 of ICMPv6 header, 1452 of data.
-		local whole = ip6{ src = t.tn1.link_local, dst = t.nut.link_local, hop_limit = 255 } / echo.request(2, 1452)
-		reassembly.send(t, t.tn1, fragments(whole, { 488, 488, 484, identification = 0x1315 }))
-		t:expect(echo.reply(2, 1452, { src = t.nut.link_local, dst = t.tn1.link_local }),
-			{ to = t.tn1, within = echo.WINDOW, clause = "RFC 8200 5 must",
-				why = "a packet of 1500 octets must be reassembled" })
+		local path = pmtu.path_on_link(t, t.tn1, t.tn1.link_local, t.nut.link_local)
+		-- Three fragments of 488, 488 and 484 octets behind the Fragment header.
+		path.fragment_to = 536
+		pmtu.expect_reply(t, path, 1500, "RFC 8200 5 must")
 	end,
 }
 

@@ -72,12 +72,13 @@ local function reply_pattern(path, size)
 end
 
 -- All fragments of one packet that `headers` (an ip6 pattern) matches, in order. None may be larger
--- than `mtu`; smaller is allowed. `options` are those of t:expect. Returns the packet that they make
--- and its first fragment.
-local function collect(t, headers, mtu, seen, options)
+-- than `mtu`; smaller is allowed. `options` are those of t:expect; `early` is a fragment that has been
+-- taken already, or nil. Returns the packet that they make and its first fragment.
+local function collect(t, headers, mtu, seen, options, early)
 	local pieces, octets, total = {}, 0, nil
 	repeat
-		local piece = t:expect(headers / fragment{}, options)
+		local piece = early or t:expect(headers / fragment{}, options)
+		early = nil
 		local last = piece.fragment.more == 0
 		t:check(piece.fragment.offset > 0 or not last, "a whole packet gets no Fragment header", { clause = pmtu.ATOMIC })
 		local size = piece.raw and #piece.raw.data or 0
@@ -110,10 +111,13 @@ local function collect(t, headers, mtu, seen, options)
 	return reassemble(pieces), pieces[1]
 end
 
+local function reply_headers(path)
+	return ip6{ src = path.nut, dst = path.peer, hop_limit = range(1, 255) }
+end
+
 -- The fragments of the reply to the last request, which has `size` octets.
-local function collect_reply(t, path, size, mtu, options)
-	local whole, first = collect(t, ip6{ src = path.nut, dst = path.peer, hop_limit = range(1, 255) }, mtu,
-		path.identifications, options)
+local function collect_reply(t, path, size, mtu, options, early)
+	local whole, first = collect(t, reply_headers(path), mtu, path.identifications, options, early)
 	local right = (ip6{ src = path.nut, dst = path.peer }
 		/ echo_reply{ identifier = path.number, sequence = path.number, data = echo.data(size - ECHO_HEADERS) })
 	t:check(whole:bytes():sub(HEADER + 1) == right:bytes():sub(HEADER + 1),
@@ -150,8 +154,14 @@ function pmtu.expect_reply(t, path, size, clause)
 	if whole then
 		return whole
 	end
-	local first = collect_reply(t, path, size, size, { to = path.via, within = 0, clause = clause,
-		why = "or it may come in fragments" })
+	local options = { to = path.via, within = 0, clause = clause, level = "MAY", why = "or it may come in fragments" }
+	local piece = t:expect(reply_headers(path) / fragment{}, options)
+	options.level = "MUST"
+	if not piece then
+		options.why = "the request must be answered, by a whole packet or in fragments"
+		t:expect(reply_pattern(path, size), options)
+	end
+	local first = collect_reply(t, path, size, size, options, piece)
 	t:note(string.format("the reply came in fragments of %d octets or less", HEADER + first.ip6.payload_length))
 	return first
 end
@@ -181,6 +191,26 @@ function pmtu.expect_group_whole(t, group, size, clause)
 		/ ip6{ dst = group, next_header = 58, payload_length = size - HEADER, hop_limit = range(1, 255) }
 		/ echo_request{ code = 0 },
 		{ from = t.nut, within = 1, clause = clause, why = string.format("the NUT was told to send %d octets", size) })
+end
+
+-- That request, of which no path has said anything yet: it should come as one packet, which is returned. A node
+-- that does no path MTU discovery sends fragments; then the test does not apply. Nothing is returned when it did not
+-- come at all and did not have to.
+function pmtu.expect_group_first(t, group, size, clause)
+	ping_group(t, group, size)
+	local headers = ether{ dst = multicast_mac(group) } / ip6{ dst = group, hop_limit = range(1, 255) }
+	local whole = t:expect(headers / echo_request{ code = 0 }, { from = t.nut, within = 1, level = "MAY", clause = clause,
+		why = "the request may be whole: nothing was said about this path" })
+	if whole then
+		t:check(HEADER + whole.ip6.payload_length == size,
+			string.format("the NUT was told to send %d octets, and sends %d", size, HEADER + whole.ip6.payload_length),
+			{ clause = clause })
+		return whole
+	end
+	if t:expect(headers / fragment{}, { from = t.nut, within = 0, clause = clause,
+		why = string.format("the NUT was told to send %d octets", size) }) then
+		t:skip("the NUT does no path MTU discovery: its packets have 1280 octets or less")
+	end
 end
 
 -- It must come in fragments of at most `mtu` octets. Returns the first of them.
