@@ -274,6 +274,7 @@ static void ask(struct clock_virtual *clock, int64_t target_ns)
 	struct vclock_advance request = {
 		.header = { VCLOCK_MAGIC, VCLOCK_VERSION, VCLOCK_ADVANCE },
 		.id = clock->request.id + 1,
+		.seen = clock->answer.id,
 		.until_ns = target_ns,
 		.patience_ns = VCLOCK_PATIENCE_NS,
 	};

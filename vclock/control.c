@@ -45,7 +45,9 @@ static void take_request(const struct vclock_advance *request)
 	now_ns = library_now_locked();
 	library.request = *request;
 	library.asked = true;
-	library.output_ns = INT64_MAX;
+	/* Asked before the runner knew of what has left: time must not pass that. */
+	if (request->seen < library.told_id)
+		library_note_output(library.told_ns);
 	library.request_limit_ns = request->until_ns > now_ns ? request->until_ns : now_ns;
 	library.request_limit_ns += request->patience_ns;
 	for (unsigned i = 0; i < library.link_count; i++)
@@ -92,6 +94,11 @@ void control_answer(bool idle)
 		answer.lost += library.links[i].lost;
 	}
 	library.asked = false;
+	if (library.output_ns != INT64_MAX) {
+		library.told_id = answer.id;
+		library.told_ns = library.output_ns;
+		library.output_ns = INT64_MAX;
+	}
 	/* One small packet for each request: the socket's buffer cannot be full. */
 	if (!control_send(&answer, sizeof(answer)))
 		library_run_free();

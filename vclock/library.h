@@ -64,7 +64,9 @@ struct library {
 	int control_fd;        /* to the runner; -1 when it is gone */
 	int wake_fd;           /* eventfd: the last vCPU halted while the main loop waited */
 	bool waiting;          /* the main loop is in ppoll because a vCPU executes */
-	int64_t output_ns; /* when something left QEMU first since the last ADVANCE, or INT64_MAX */
+	int64_t output_ns;     /* when something left QEMU that no answer has told, or INT64_MAX */
+	int64_t told_ns;       /* the same of what the answer `told_id` has told */
+	uint64_t told_id;      /* which the runner may not have read yet; 0: none */
 	unsigned link_count;
 	struct link_account links[VCLOCK_LINKS_MAX];
 	_Atomic(pthread_mutex_t *)

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define VCLOCK_MAGIC       UINT32_C(0x564c4354) /* "TCLV" */
-#define VCLOCK_VERSION     1u
+#define VCLOCK_VERSION     2u
 #define VCLOCK_LINKS_MAX   4u
 #define VCLOCK_LIBRARY     "libtestlab-vclock.so"
 #define VCLOCK_ENV_SOCKET  "TESTLAB_VCLOCK_SOCKET"
@@ -58,6 +58,7 @@ struct vclock_hello {
 struct vclock_advance {
 	struct vclock_header header;
 	uint64_t id;         /* comes back in the answer */
+	uint64_t seen;       /* the last answer that the runner had read: what left since is news */
 	int64_t until_ns;    /* not further than this */
 	int64_t patience_ns; /* how much longer a busy guest may take to go idle */
 	uint64_t link_sent
@@ -68,7 +69,7 @@ enum vclock_answer_flag {
 	VCLOCK_IDLE =
 		1u << 0, /* every vCPU is halted and QEMU has nothing to do: time stands still */
 	VCLOCK_OUTPUT =
-		1u << 1, /* something left QEMU (frame, agent, console) since the request came */
+		1u << 1, /* something left QEMU (frame, agent, console) that no answer had told */
 };
 
 struct vclock_answer {

@@ -233,6 +233,7 @@ static void ask(struct lab *lab, int64_t until_ns)
 	struct vclock_advance request = {
 		.header = { VCLOCK_MAGIC, VCLOCK_VERSION, VCLOCK_ADVANCE },
 		.id = ++lab->id,
+		.seen = lab->answer.id,
 		.until_ns = until_ns,
 		.patience_ns = NS_PER_SECOND, /* on a loaded host bursts are longer */
 		.link_sent = { lab->sent },
@@ -310,6 +311,38 @@ static void test_frames_are_not_overtaken(void **state)
 		assert_in_range(lab->answer.now_ns, lab->start_ns + 500 * NS_PER_MS + EXECUTE_NS,
 				lab->start_ns + 900 * NS_PER_MS);
 	}
+}
+
+/*
+ * What leaves QEMU when no request is under way, or one that is replaced by another, stops the next jump:
+ * whoever asked for that did not know of it.
+ */
+static void test_output_between_requests_stops_a_jump(void **state)
+{
+	struct lab *lab = *state;
+	struct vclock_answer unread;
+
+	advance(lab, lab->start_ns + 100 * NS_PER_MS);
+	send_frame(lab, "request");
+	take_frame(lab); /* the answer to it, which no answer to a request has told */
+	advance(lab, lab->start_ns + 900 * NS_PER_MS);
+	assert_int_equal(lab->answer.flags, VCLOCK_IDLE | VCLOCK_OUTPUT);
+	assert_in_range(lab->answer.now_ns, lab->stamp.time_ns, lab->start_ns + 500 * NS_PER_MS);
+
+	/* An answer has told of a frame, but the next request was made before that was read. */
+	send_frame(lab, "request");
+	ask(lab, lab->start_ns + 900 * NS_PER_MS);
+	take_frame(lab);
+	assert_int_equal(recv(lab->control_fd, &unread, sizeof(unread), 0), sizeof(unread));
+	assert_true(unread.flags & VCLOCK_OUTPUT);
+	advance(lab, lab->start_ns + 900 * NS_PER_MS);
+	assert_true(lab->answer.flags & VCLOCK_OUTPUT);
+	assert_in_range(lab->answer.now_ns, lab->stamp.time_ns, lab->start_ns + 500 * NS_PER_MS);
+
+	/* By now it is known. */
+	advance(lab, lab->start_ns + 900 * NS_PER_MS);
+	assert_int_equal(lab->answer.flags, VCLOCK_IDLE);
+	assert_int_equal(lab->answer.now_ns, lab->start_ns + 900 * NS_PER_MS);
 }
 
 /* A frame that was counted and never comes is given up after VCLOCK_MISSING_MS of the host. */
@@ -391,6 +424,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_output_stops_a_jump, start, stop),
 		cmocka_unit_test_setup_teardown(test_frames_are_not_overtaken, start, stop),
+		cmocka_unit_test_setup_teardown(test_output_between_requests_stops_a_jump, start,
+						stop),
 		cmocka_unit_test_setup_teardown(test_lost_frame_does_not_hang, start, stop),
 		cmocka_unit_test_setup_teardown(test_time_stands_still, start, stop),
 		cmocka_unit_test_setup_teardown(test_runner_gone_runs_free, start, stop),

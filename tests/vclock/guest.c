@@ -252,6 +252,7 @@ static void ask(struct guest *guest, int64_t until_ns)
 	struct vclock_advance request = {
 		.header = { VCLOCK_MAGIC, VCLOCK_VERSION, VCLOCK_ADVANCE },
 		.id = ++guest->asked,
+		.seen = guest->answer.id,
 		.until_ns = until_ns,
 		.patience_ns = VCLOCK_PATIENCE_NS,
 		.link_sent = { guest->sent },
