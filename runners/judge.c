@@ -175,8 +175,11 @@ static char *add_near_misses(const struct context *context,
 	return field;
 }
 
-/* A requirement was not met: a MUST ends the test, a SHOULD is remembered, a MAY is only shown. */
-static int unmet(struct context *context, enum script_level level, const char *kind,
+/*
+ * What the step wanted was not met: a MUST ends the test, a SHOULD is remembered, and a MAY is
+ * neither right nor wrong.
+ */
+static int unmet(struct context *context, json_t *step, enum script_level level, const char *kind,
 		 const char *field, const char *reason)
 {
 	auto_free char *signature = context_signature(context, kind, field);
@@ -189,6 +192,7 @@ static int unmet(struct context *context, enum script_level level, const char *k
 		context_decide(context, VERDICT_WARN, reason, signature);
 		return 0;
 	case SCRIPT_LEVEL_MAY:
+		(void)json_object_set_new(step, "ok", json_null());
 		return 0;
 	}
 	return 0;
@@ -301,8 +305,8 @@ static int not_received(struct context *context, const struct script_expectation
 		     : xasprintf("%s: nothing of the kind came (%s)",
 				 expectation->why ? expectation->why : text, expectation->clause);
 
-	return unmet(context, expectation->level, near ? "mismatch" : "missing", near ? near : "",
-		     reason);
+	return unmet(context, step, expectation->level, near ? "mismatch" : "missing",
+		     near ? near : "", reason);
 }
 
 int judge_expect(struct context *context, const struct script_expectation *expectation,
@@ -368,7 +372,7 @@ int judge_expect_none(struct context *context, const struct script_expectation *
 	reason = xasprintf("%s: came %s (%s)", expectation->why ? expectation->why : text, summary,
 			   expectation->clause);
 	release_evaluation(&evaluation);
-	rc = unmet(context, expectation->level, "unexpected", "", reason);
+	rc = unmet(context, step, expectation->level, "unexpected", "", reason);
 	/* A test that goes on does so at the same time as if nothing had come. */
 	while (!rc && loop_now_ns(context->loop) < until_ns)
 		rc = context_pass(context, until_ns, err);
@@ -384,5 +388,5 @@ int judge_check(struct context *context, bool ok, const char *text, const char *
 
 	if (rc < 0 || ok)
 		return rc;
-	return unmet(context, level, "check", "", reason);
+	return unmet(context, step, level, "check", "", reason);
 }

@@ -182,7 +182,10 @@ static void add_step_line(struct buf *html, const json_t *step, bool failed)
 	if (*page_str(step, "clause"))
 		html_add(html, "<span class=\"clause\">%s</span>", page_str(step, "clause"));
 	html_add(html, "</span></span><span class=\"mark\">");
-	if (is_judged)
+	if (is_judged && json_is_null(json_object_get(step, "ok")))
+		html_add(html, "<span class=\"n-SKIP\">–<span class=\"sr\"> not met, which is "
+			       "allowed</span></span>");
+	else if (is_judged)
 		html_add(html, "<span class=\"%s\">%s<span class=\"sr\"> %s</span></span>",
 			 failed ? "n-FAIL" : "n-PASS", failed ? "✗" : "✓",
 			 failed ? "not met" : "met");
