@@ -57,25 +57,34 @@ function dad.question(node, address, destination)
 		/ ns{ target = address, nd_slla{ mac = node.mac } }
 end
 
--- The interface goes down and comes up again, which begins autoconfiguration anew: RFC 4862 5.3.
+-- The interface goes down and comes up again, which begins autoconfiguration anew: RFC 4862 5.3. Returns when it
+-- was down: what the NUT sent until then belongs to the time before.
 function dad.restart(t)
 	t:command{ "ip", "link", "set", "dev", "eth0", "down" }
+	local down = t:now()
 	t:command{ "ip", "link", "set", "dev", "eth0", "up" }
+	return down
 end
 
 -- The NUT must try an address that `target` (a value or a matcher) matches. Returns the trial: the `address`,
--- when it was tried (`at`), and the `packet`; or nothing if it did not have to. `options`: clause, level, why.
+-- when it was tried (`at`), and the `packet`; or nothing if it did not have to. `options`: clause, level, why, and
+-- `since`: solicitations from before that moment are of another trial and do not count.
 function dad.expect_tried(t, target, within, options)
 	options = options or {}
-	local packet, at = t:expect(dad.solicitation(target), { from = t.nut, within = within,
-		clause = options.clause or dad.TRIED, level = options.level, why = options.why })
+	local over = t:now() + within
+	local packet, at
+	repeat
+		packet, at = t:expect(dad.solicitation(target), { from = t.nut, within = math.max(0, over - t:now()),
+			clause = options.clause or dad.TRIED, level = options.level, why = options.why })
+	until not packet or at >= (options.since or 0)
 	return packet and { address = packet.ns.target, at = at, packet = packet }
 end
 
 -- The interface comes up, and the NUT tries its link-local address.
 function dad.start(t)
-	dad.restart(t)
-	return dad.expect_tried(t, dad.LINK_LOCAL, dad.START, { why = "the NUT must try its link-local address" })
+	local down = dad.restart(t)
+	return dad.expect_tried(t, dad.LINK_LOCAL, dad.START,
+		{ since = down, why = "the NUT must try its link-local address" })
 end
 
 -- When duplicate address detection is over, whatever came of it.
